@@ -1,0 +1,114 @@
+/**
+ * May they? The steps scopes, resources and conditions of the contract (§3), in that order, for one route and one
+ * caller. The gateway, `scopegate explain` and `POST /explain` all ask this function.
+ *
+ * Pure: no clock, no network. Leaves to others whether the token is genuine and whether it has been revoked.
+ */
+import type { Denial } from "../denial.ts";
+import { type AllowList, coverage } from "./allow-list.ts";
+import { type ConditionFacts, type Conditions, failingCondition } from "./conditions.ts";
+import type { Alternative, Route } from "./policy.ts";
+import { has, type Scope, type ScopeGrant } from "./scope.ts";
+
+/** The part of a caller that decides. */
+export interface Holder {
+  readonly grant: ScopeGrant;
+  readonly allowList: AllowList;
+  /** All of them must hold. `"unreadable"` holds never. */
+  readonly conditions: readonly Conditions[] | "unreadable";
+  readonly issuedAtSeconds: number | null;
+}
+
+/** The part of a request that decides, besides its route. */
+export interface Asked {
+  /** What the pattern's names stand for, in the pattern's order, in canonical spelling; the star last. */
+  readonly values: readonly string[];
+  /** As it will be forwarded, with its `?`, or empty. */
+  readonly query: string;
+  readonly header: (name: string) => string | null;
+  readonly address: string | null;
+  readonly country: string | null;
+  readonly nowSeconds: number;
+}
+
+export type Decision =
+  | {
+      readonly allowed: true;
+      /** The alternative that decided; `null` where the route asks for no scope. */
+      readonly alternative: Alternative | null;
+    }
+  | { readonly allowed: false; readonly denial: Denial };
+
+/** Decides a route that asks for a token. */
+export function decide(route: Route, holder: Holder, asked: Asked): Decision {
+  const { requirement } = route;
+  const granted: Alternative[] = [];
+  if (requirement.kind === "scopes") {
+    for (const alternative of requirement.alternatives) {
+      if (alternative.scopes.every((scope) => has(holder.grant.granted, scope))) granted.push(alternative);
+    }
+    if (granted.length === 0) return denied({ reason: "scope_insufficient", requiredScopes: requirement.names });
+  }
+
+  const covered = coverage(route.resources, holder.allowList, asked);
+  if (covered.kind === "ambiguous") return denied({ reason: "ambiguous_request" });
+  if (covered.kind === "not_covered") return denied({ reason: "resource_not_allowed", resource: covered.resource });
+
+  const facts = factsOf(asked, holder.issuedAtSeconds);
+  const failing = failingOfRoute(route, facts) ?? failingOfToken(holder, facts);
+  if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
+
+  // Holding one more scope never takes a call away: another alternative may decide where this one's conditions fail.
+  let firstFailing: string | null = null;
+  for (const alternative of granted) {
+    const failed = failingOfScopes(alternative.scopes, facts);
+    if (failed === null) return { allowed: true, alternative };
+    firstFailing ??= failed;
+  }
+  if (firstFailing !== null) return denied({ reason: "condition_not_met", condition: firstFailing });
+  return { allowed: true, alternative: null };
+}
+
+/** Decides a public route: only its conditions count. */
+export function decidePublic(route: Route, asked: Asked): Decision {
+  const failing = route.conditions === null ? null : failingOfRoute(route, factsOf(asked, null));
+  if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
+  return { allowed: true, alternative: null };
+}
+
+/**
+ * The deprecated scopes that let this call through: those that decided, and those without which a scope that decided
+ * would not have been granted. Empty for nearly every call.
+ */
+export function deprecatedIn(decided: Alternative, holder: Holder): readonly Scope[] {
+  return decided.scopes.filter((scope) => !has(holder.grant.grantedByCurrent, scope));
+}
+
+function factsOf(asked: Asked, issuedAtSeconds: number | null): ConditionFacts {
+  return { address: asked.address, country: asked.country, nowSeconds: asked.nowSeconds, issuedAtSeconds };
+}
+
+function failingOfRoute(route: Route, facts: ConditionFacts): string | null {
+  return route.conditions === null ? null : failingCondition(route.conditions, facts);
+}
+
+function failingOfToken(holder: Holder, facts: ConditionFacts): string | null {
+  if (holder.conditions === "unreadable") return "token";
+  for (const conditions of holder.conditions) {
+    const failing = failingCondition(conditions, facts);
+    if (failing !== null) return failing;
+  }
+  return null;
+}
+
+function failingOfScopes(scopes: readonly Scope[], facts: ConditionFacts): string | null {
+  for (const scope of scopes) {
+    const failing = scope.conditions === null ? null : failingCondition(scope.conditions, facts);
+    if (failing !== null) return failing;
+  }
+  return null;
+}
+
+function denied(denial: Denial): Decision {
+  return { allowed: false, denial };
+}

@@ -1,0 +1,19 @@
+/**
+ * What a token is known by when it is asked whether it has been revoked. Computed once per token, at verification,
+ * so that asking is synchronous.
+ */
+export interface RevocationSubject {
+  readonly issuer: string;
+  readonly subject: string | null;
+  readonly client: string | null;
+  readonly keyId: string;
+  readonly issuedAtSeconds: number | null;
+  /** Fingerprints of issuer and token id, of the token itself and of each of its ancestors; see `fingerprint.ts`. */
+  readonly fingerprints: readonly Fingerprint[];
+}
+
+/** 64 bits, as two unsigned 32-bit halves. */
+export interface Fingerprint {
+  readonly high: number;
+  readonly low: number;
+}

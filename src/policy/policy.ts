@@ -40,6 +40,8 @@ export interface Policy {
   /** The operator's routes, in the order of the file. The router knows the gateway's own besides. */
   readonly routes: readonly Route[];
   readonly router: Router;
+  /** Rules of `scopegate check` that do not apply, at one route or scope or (`null`) everywhere. */
+  readonly silences: readonly { readonly rule: string; readonly at: string | null; readonly reason: string }[];
 }
 
 export interface CorsPolicy {

@@ -1,0 +1,213 @@
+/**
+ * From the text of `scopegate.toml` to a policy that serves, or to everything that is wrong with it. Nothing between:
+ * a policy with one fault is not a policy.
+ */
+import { parse, TomlError } from "smol-toml";
+import * as v from "valibot";
+import { builtInRoutes, WELL_KNOWN } from "./built-in-routes.ts";
+import { compileIssuers } from "./compile-issuers.ts";
+import { compileRoutes } from "./compile-routes.ts";
+import { compileBundles, compileScopes } from "./compile-scopes.ts";
+import { parseDuration } from "./duration.ts";
+import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
+import { parsePattern } from "./pattern.ts";
+import type { CorsPolicy, Policy } from "./policy.ts";
+import { createRouter, type RoutePattern } from "./router.ts";
+import { policySchema, type RawPolicy } from "./schema.ts";
+import { addressError, isSecureUrl } from "./urls.ts";
+
+export type Loaded =
+  | { readonly ok: true; readonly policy: Policy }
+  | { readonly ok: false; readonly faults: readonly Fault[] };
+
+/** Loads a policy from its text. Does not look at the environment: bindings and secrets are checked by who uses them. */
+export function loadPolicy(text: string): Loaded {
+  const faults = faultsOf(text);
+  const table = tomlOf(text, faults);
+  if (table === null) return { ok: false, faults: faults.list };
+  const result = v.safeParse(policySchema, table);
+  if (!result.success) {
+    addIssues(faults, result.issues, policySchema);
+    addFaultsBeyond(table, result.issues, faults);
+    return { ok: false, faults: faults.list };
+  }
+  const policy = compile(result.output, faults);
+  return faults.list.length > 0 ? { ok: false, faults: faults.list } : { ok: true, policy };
+}
+
+/** One line a fault: `scopegate.toml:12 routes."GET /x": unknown scope …`. */
+export function faultText(fault: Fault, file = "scopegate.toml"): string {
+  return `${file}${fault.line === null ? "" : `:${fault.line}`} ${fault.path}: ${fault.message}`;
+}
+
+function tomlOf(text: string, faults: Faults): Record<string, unknown> | null {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [summary] = error.message.split("\n");
+    faults.list.push({ path: "policy", line: error.line, message: `not TOML: ${summary ?? "syntax error"}` });
+    return null;
+  }
+}
+
+/**
+ * Tells what else is wrong with a policy that does not have the shape: its ill-shaped keys are left out, and the rest is
+ * compiled for its faults alone. Where the rest still lacks something that is required, only the shape is told.
+ */
+function addFaultsBeyond(
+  table: Record<string, unknown>,
+  issues: readonly v.BaseIssue<unknown>[],
+  faults: Faults,
+): void {
+  const told = faults.list.map(({ path }) => path);
+  for (const issue of issues)
+    removeAt(
+      table,
+      (issue.path ?? []).map((item) => item.key as string | number),
+    );
+  const result = v.safeParse(policySchema, table);
+  if (!result.success) return;
+  const before = faults.list.length;
+  compile(result.output, faults);
+  const beyond = faults.list.splice(before);
+  faults.list.push(
+    ...beyond.filter((fault) => !told.some((path) => path.startsWith(fault.path) || fault.path.startsWith(path))),
+  );
+}
+
+function removeAt(table: Record<string, unknown>, path: readonly (string | number)[]): void {
+  let node: unknown = table;
+  for (const key of path.slice(0, -1)) {
+    if (typeof node !== "object" || node === null || !Object.hasOwn(node, key)) return;
+    node = (node as Record<string | number, unknown>)[key];
+  }
+  const last = path.at(-1);
+  if (typeof node === "object" && node !== null && last !== undefined && !Array.isArray(node)) {
+    delete (node as Record<string | number, unknown>)[last];
+  }
+}
+
+function compile(raw: RawPolicy, faults: Faults): Policy {
+  const { gateway, revocation } = raw;
+  checkGateway(raw, faults);
+  const catalogue = compileScopes(raw, faults);
+  const bundles = compileBundles(raw, catalogue, faults);
+  const issuers = compileIssuers(raw, catalogue, faults);
+  const operators = compileRoutes(raw, catalogue, faults);
+  const router = createRouter(operators, patternsOf(builtInRoutes(gateway.admin_path, catalogue)), {
+    adminPath: gateway.admin_path,
+    caseSensitivePaths: raw.origin.case_sensitive_paths,
+    onConflict: (first, second, method) => {
+      faults.add(["routes", second.key], `says ${method} of the same paths as "${first.key}"`);
+    },
+  });
+
+  const refresh = seconds(revocation.refresh);
+  const staleness = seconds(revocation.max_staleness);
+  if (refresh === 0) faults.add(["revocation", "refresh"], "must be longer than 0s");
+  if (staleness < refresh) faults.add(["revocation", "max_staleness"], "must not be shorter than refresh");
+  for (const key of ["default_lifetime", "max_lifetime"] as const) {
+    if (seconds(raw.tokens[key]) === 0) faults.add(["tokens", key], "must be longer than 0s");
+  }
+
+  return {
+    gateway: {
+      publicUrl: gateway.public_url,
+      adminPath: gateway.admin_path,
+      mode: gateway.mode,
+      clockSkewSeconds: seconds(gateway.clock_skew),
+    },
+    origin: {
+      url: raw.origin.url ?? null,
+      timeoutMilliseconds: seconds(raw.origin.timeout) * 1000,
+      authorization: raw.origin.authorization,
+      removeHeaders: raw.origin.remove_headers.map((name) => name.toLowerCase()),
+      caseSensitivePaths: raw.origin.case_sensitive_paths,
+    },
+    revocation: { refreshMilliseconds: refresh * 1000, maxStalenessMilliseconds: staleness * 1000 },
+    cors: compileCors(raw, faults),
+    logSampleRate: raw.log.sample_rate,
+    issuers,
+    tokens: {
+      audience: raw.tokens.audience ?? gateway.public_url,
+      defaultLifetimeSeconds: seconds(raw.tokens.default_lifetime),
+      maxLifetimeSeconds: seconds(raw.tokens.max_lifetime),
+    },
+    catalogue,
+    bundles,
+    routes: operators.map(({ route }) => route),
+    router,
+    silences: raw.checks.silence.map(({ rule, at, reason }) => ({ rule, at: at ?? null, reason })),
+  };
+}
+
+function checkGateway(raw: RawPolicy, faults: Faults): void {
+  const { public_url: publicUrl, admin_path: adminPath } = raw.gateway;
+  const url = isSecureUrl(publicUrl) ? new URL(publicUrl) : null;
+  if (url === null) faults.add(["gateway", "public_url"], "must be an https URL, or http on a loopback host");
+  else if (url.origin !== publicUrl) {
+    faults.add(
+      ["gateway", "public_url"],
+      `must be a scheme and a host in lower case, with no path or trailing slash, as "${url.origin}"`,
+    );
+  }
+
+  const pattern = parsePattern(adminPath);
+  const isPlain =
+    !("error" in pattern) && pattern.text === adminPath && pattern.segments.every(({ kind }) => kind === "literal");
+  if (!isPlain || adminPath === "/" || ("star" in pattern && pattern.star)) {
+    faults.add(["gateway", "admin_path"], 'must be a plain path without a trailing slash, as "/_scopegate"');
+  } else if (adminPath === WELL_KNOWN || adminPath.startsWith(`${WELL_KNOWN}/`)) {
+    faults.add(["gateway", "admin_path"], `must not lie under ${WELL_KNOWN}`);
+  }
+
+  const originError = raw.origin.url === undefined ? null : addressError(raw.origin.url);
+  if (originError !== null) faults.add(["origin", "url"], originError);
+  if (seconds(raw.origin.timeout) === 0) faults.add(["origin", "timeout"], "must be longer than 0s");
+  for (const [position, name] of raw.origin.remove_headers.entries()) {
+    if (!/^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$/.test(name)) {
+      faults.add(
+        ["origin", "remove_headers", position],
+        `"${name}" is not a header's name; a * stands at the end only`,
+      );
+    }
+  }
+}
+
+function compileCors(raw: RawPolicy, faults: Faults): CorsPolicy | null {
+  const { cors } = raw;
+  if (cors === undefined) return null;
+  for (const [position, origin] of cors.origins.entries()) {
+    if (origin !== "*" && (!URL.canParse(origin) || new URL(origin).origin !== origin)) {
+      faults.add(
+        ["cors", "origins", position],
+        `"${origin}" is not an origin; write scheme and host, as "https://app.example.com"`,
+      );
+    }
+  }
+  for (const key of ["methods", "headers"] as const) {
+    for (const [position, name] of cors[key].entries()) {
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+        faults.add(["cors", key, position], `"${name}" is not a ${key.slice(0, -1)}'s name`);
+    }
+  }
+  return {
+    origins: new Set(cors.origins),
+    methods: cors.methods,
+    headers: cors.headers,
+    maxAgeSeconds: seconds(cors.max_age),
+  };
+}
+
+function patternsOf(routes: ReturnType<typeof builtInRoutes>): RoutePattern[] {
+  return routes.flatMap((route) => {
+    const pattern = parsePattern(route.pattern);
+    return "error" in pattern ? [] : [{ route, pattern }];
+  });
+}
+
+/** The schema has checked the spelling. */
+function seconds(duration: string): number {
+  return parseDuration(duration) ?? 0;
+}

@@ -1,0 +1,24 @@
+/**
+ * The product's own schema in a test's D1. Guarantees that it is `schema.sql` as it lies in the project, applied statement
+ * by statement (`D1Database.exec` fails on comments and splits at every line).
+ *
+ * Leaves to the caller: nothing is emptied. The worker project isolates storage by test file, not by test.
+ */
+import schema from "../../schema.sql?raw";
+
+/** The statements of an SQL text in which one ends where a line ends with a semicolon. Comment lines are left out. */
+export function statementsOf(sql: string): string[] {
+  const code = sql
+    .split("\n")
+    .filter((line) => !line.startsWith("--"))
+    .join("\n");
+  return code
+    .split(/;[ \t]*(?:\n|$)/)
+    .map((statement) => statement.trim())
+    .filter((statement) => statement !== "");
+}
+
+/** Applies `schema.sql`; as often as one likes. */
+export async function applySchema(db: D1Database): Promise<void> {
+  await db.batch(statementsOf(schema).map((statement) => db.prepare(statement)));
+}

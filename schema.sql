@@ -60,57 +60,84 @@ CREATE TABLE IF NOT EXISTS receipts (
   reported_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Tokens that this gateway issued: records, never the token, its signature or its hash.
+-- Tokens that this gateway issued: records, never the token, its signature or its hash. "number" is the order of issue.
+-- "ancestors" is the claim of that name. "revoked_at" and "revocation" (a sequence) follow the revocations of this token or
+-- of an ancestor, in the same batch; what is enforced is the revocations alone.
 CREATE TABLE IF NOT EXISTS tokens (
-  id TEXT PRIMARY KEY,
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
   name TEXT NOT NULL,
   subject TEXT NOT NULL,
-  client_id TEXT NOT NULL,
-  scopes TEXT NOT NULL CHECK (json_valid(scopes)),
-  allow_list TEXT CHECK (allow_list IS NULL OR json_valid(allow_list)),
-  conditions TEXT CHECK (conditions IS NULL OR json_valid(conditions)),
+  client TEXT NOT NULL,
+  scopes TEXT NOT NULL CHECK (json_type(scopes) = 'array'),
+  allow_list TEXT CHECK (allow_list IS NULL OR json_type(allow_list) = 'array'),
+  conditions TEXT NOT NULL CHECK (json_type(conditions) = 'array'),
   issued_at INTEGER NOT NULL,
+  authenticated_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL,
   created_by_issuer TEXT NOT NULL,
-  created_by_subject TEXT NOT NULL,
-  created_by_token TEXT NOT NULL,
+  created_by_subject TEXT,
   parent TEXT,
-  ancestors TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(ancestors)),
-  root TEXT NOT NULL,
+  ancestors TEXT NOT NULL CHECK (json_type(ancestors) = 'array'),
+  replaces TEXT,
   revoked_at INTEGER,
+  revocation INTEGER,
   last_used_at INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE INDEX IF NOT EXISTS tokens_issued_at ON tokens (issued_at, id);
+CREATE INDEX IF NOT EXISTS tokens_subject ON tokens (subject, number);
 
-CREATE INDEX IF NOT EXISTS tokens_subject ON tokens (subject, issued_at, id);
+CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name, number);
 
-CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name, issued_at, id);
+CREATE INDEX IF NOT EXISTS tokens_revocation ON tokens (revocation) WHERE revocation IS NOT NULL;
 
-CREATE INDEX IF NOT EXISTS tokens_created_by ON tokens (created_by_issuer, created_by_subject, issued_at, id);
-
-CREATE INDEX IF NOT EXISTS tokens_parent ON tokens (parent) WHERE parent IS NOT NULL;
-
-CREATE INDEX IF NOT EXISTS tokens_root ON tokens (root);
-
-CREATE INDEX IF NOT EXISTS tokens_expires_at ON tokens (expires_at);
-
--- One row for each scope of each token, to filter by.
+-- What the list of tokens is filtered by; the triggers below keep these in step with the tokens.
 CREATE TABLE IF NOT EXISTS token_scopes (
   scope TEXT NOT NULL,
-  issued_at INTEGER NOT NULL,
-  token TEXT NOT NULL,
-  PRIMARY KEY (scope, issued_at, token)
+  token INTEGER NOT NULL,
+  live_until INTEGER NOT NULL,
+  PRIMARY KEY (scope, token)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS token_scopes_live ON token_scopes (scope, live_until);
 
 CREATE INDEX IF NOT EXISTS token_scopes_token ON token_scopes (token);
 
--- The audit log: every write, in the same batch as the write itself. Nobody changes or deletes a row.
+CREATE TABLE IF NOT EXISTS token_ancestors (
+  ancestor TEXT NOT NULL,
+  token INTEGER NOT NULL,
+  PRIMARY KEY (ancestor, token)
+) STRICT, WITHOUT ROWID;
+
+-- Whose a token is: everybody who issued it, one that it descends from, or one that it replaces.
+CREATE TABLE IF NOT EXISTS token_owners (
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  token INTEGER NOT NULL,
+  PRIMARY KEY (issuer, subject, token)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS token_owners_token ON token_owners (token);
+
+CREATE TRIGGER IF NOT EXISTS tokens_issued AFTER INSERT ON tokens
+BEGIN
+  INSERT OR IGNORE INTO token_scopes (scope, token, live_until) SELECT value, NEW.number, min(NEW.expires_at, coalesce(NEW.revoked_at, NEW.expires_at)) FROM json_each(NEW.scopes)
+  ; INSERT OR IGNORE INTO token_ancestors (ancestor, token) SELECT value, NEW.number FROM json_each(NEW.ancestors)
+  ; INSERT OR IGNORE INTO token_owners (issuer, subject, token) SELECT NEW.created_by_issuer, NEW.created_by_subject, NEW.number WHERE NEW.created_by_subject IS NOT NULL
+  ; INSERT OR IGNORE INTO token_owners (issuer, subject, token) SELECT owner.issuer, owner.subject, NEW.number FROM tokens AS elder JOIN token_owners AS owner ON owner.token = elder.number WHERE elder.id IN (NEW.parent, NEW.replaces)
+; END;
+
+CREATE TRIGGER IF NOT EXISTS tokens_revoked AFTER UPDATE OF revoked_at ON tokens
+BEGIN UPDATE token_scopes SET live_until = min(NEW.expires_at, coalesce(NEW.revoked_at, NEW.expires_at)) WHERE token = NEW.number; END;
+
+-- The audit log: every write, in the same batch as the write itself. Nobody changes or deletes a row. "write" is made by
+-- whoever writes; the other statements of the batch ask for it, so that there is a row exactly where there is an effect.
 CREATE TABLE IF NOT EXISTS audit (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+  write TEXT NOT NULL UNIQUE,
   at INTEGER NOT NULL,
   actor_issuer TEXT NOT NULL,
-  actor_subject TEXT NOT NULL,
+  actor_subject TEXT,
   actor_token TEXT NOT NULL,
   action TEXT NOT NULL,
   target TEXT NOT NULL,
@@ -126,11 +153,11 @@ BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END;
 CREATE TRIGGER IF NOT EXISTS audit_never_shrinks BEFORE DELETE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END;
 
--- Uses a day ("2026-10-01", UTC) by token and by scope that decided.
+-- Uses a day (days since 1970-01-01, UTC) by token and by scope that decided.
 CREATE TABLE IF NOT EXISTS usage (
   kind TEXT NOT NULL CHECK (kind IN ('token', 'scope')),
   name TEXT NOT NULL,
-  day TEXT NOT NULL,
+  day INTEGER NOT NULL,
   count INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
   PRIMARY KEY (kind, name, day)
@@ -138,12 +165,12 @@ CREATE TABLE IF NOT EXISTS usage (
 
 -- Idempotency keys of POST /tokens: whose, which request it was, what it made. Never the token.
 CREATE TABLE IF NOT EXISTS idempotency (
-  actor TEXT NOT NULL,
+  caller TEXT NOT NULL,
   key TEXT NOT NULL,
   fingerprint TEXT NOT NULL,
   token TEXT NOT NULL,
   created_at INTEGER NOT NULL,
-  PRIMARY KEY (actor, key)
+  PRIMARY KEY (caller, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX IF NOT EXISTS idempotency_created_at ON idempotency (created_at);

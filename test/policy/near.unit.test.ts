@@ -1,0 +1,42 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { closest } from "../../src/policy/near.ts";
+
+const KEYS = ["timeout", "authorization", "remove_headers", "url", "all", "any", "cidr", "not_cidr", "max_token_age"];
+
+describe("the closest known name", () => {
+  it.each([
+    ["timeuot", "timeout"],
+    ["tiemout", "timeout"],
+    ["timout", "timeout"],
+    ["timeoutt", "timeout"],
+    ["autorisation", "authorization"],
+    ["remove-headers", "remove_headers"],
+    ["removeHeaders", "remove_headers"],
+    ["CIDR", "cidr"],
+    ["ulr", "url"],
+    ["anny", "any"],
+  ])("takes %s for %s", (name, meant) => {
+    expect(closest(name, KEYS)).toBe(meant);
+  });
+
+  it.each(["", "x", "retries", "max_age_token", "uri_of_origin", "a".repeat(101)])("has nothing for %j", (name) => {
+    expect(closest(name, KEYS)).toBeNull();
+  });
+
+  it("takes the nearest, and the first of equals", () => {
+    expect(closest("charges:raed", ["charges:write", "charge:read", "charges:read"])).toBe("charges:read");
+    expect(closest("aaab", ["aaac", "aaad"])).toBe("aaac");
+  });
+
+  it("finds every known name itself, and one edit of it", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...KEYS), fc.nat(), fc.constantFrom("x", "_", "q"), (key, at, char) => {
+        const place = at % key.length;
+        expect(closest(key, KEYS)).toBe(key);
+        expect(closest(key.slice(0, place) + char + key.slice(place), [key])).toBe(key);
+        expect(closest(key.slice(0, place) + key.slice(place + 1), [key])).toBe(key);
+      }),
+    );
+  });
+});

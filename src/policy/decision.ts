@@ -5,7 +5,8 @@
  * Pure: no clock, no network. Leaves to others whether the token is genuine and whether it has been revoked.
  */
 import type { Denial } from "../denial.ts";
-import { type AllowList, coverage } from "./allow-list.ts";
+import type { AllowList } from "./allow-list.ts";
+import { coverage } from "./allow-list-coverage.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "./conditions.ts";
 import type { Alternative, Route } from "./policy.ts";
 import { has, type Scope, type ScopeGrant } from "./scope.ts";
@@ -74,14 +75,6 @@ export function decidePublic(route: Route, asked: Asked): Decision {
   const failing = route.conditions === null ? null : failingOfRoute(route, factsOf(asked, null));
   if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
   return { allowed: true, alternative: null };
-}
-
-/**
- * The deprecated scopes that let this call through: those that decided, and those without which a scope that decided
- * would not have been granted. Empty for nearly every call.
- */
-export function deprecatedIn(decided: Alternative, holder: Holder): readonly Scope[] {
-  return decided.scopes.filter((scope) => !has(holder.grant.grantedByCurrent, scope));
 }
 
 function factsOf(asked: Asked, issuedAtSeconds: number | null): ConditionFacts {

@@ -9,7 +9,7 @@ import { compileIssuers } from "./compile-issuers.ts";
 import { compileRoutes } from "./compile-routes.ts";
 import { compileBundles, compileScopes } from "./compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
-import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
+import { addIssues, type Fault, type Faults, faultsOf, type KeyPath } from "./faults.ts";
 import { parsePattern } from "./pattern.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
 import { createRouter, type RoutePattern } from "./router.ts";
@@ -25,6 +25,7 @@ export function loadPolicy(text: string): Loaded {
   const faults = faultsOf(text);
   const table = tomlOf(text, faults);
   if (table === null) return { ok: false, faults: faults.list };
+  addPrototypeNames(table, [], faults);
   const result = v.safeParse(policySchema, table);
   if (!result.success) {
     addIssues(faults, result.issues, policySchema);
@@ -48,6 +49,16 @@ function tomlOf(text: string, faults: Faults): Record<string, unknown> | null {
     const [summary] = error.message.split("\n");
     faults.list.push({ path: "policy", line: error.line, message: `not TOML: ${summary ?? "syntax error"}` });
     return null;
+  }
+}
+
+/** The schema's records pass over these names in silence; here nothing is passed over. */
+function addPrototypeNames(node: unknown, path: KeyPath, faults: Faults): void {
+  if (typeof node !== "object" || node === null) return;
+  for (const [key, value] of Object.entries(node)) {
+    const here = [...path, Array.isArray(node) ? Number(key) : key];
+    if (["__proto__", "prototype", "constructor"].includes(key)) faults.add(here, `"${key}" cannot be used as a name`);
+    addPrototypeNames(value, here, faults);
   }
 }
 

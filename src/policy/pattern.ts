@@ -28,6 +28,7 @@ export interface Pattern {
 /** Parses a pattern, or says what is wrong with it. */
 export function parsePattern(written: string): Pattern | { readonly error: string } {
   if (!written.startsWith("/")) return { error: "a pattern begins with a slash" };
+  if (written.includes("//")) return { error: "a pattern has no empty segments" };
   const text = written.length > 1 && written.endsWith("/") ? written.slice(0, -1) : written;
   const segments: Segment[] = [];
   const names: string[] = [];
@@ -35,7 +36,6 @@ export function parsePattern(written: string): Pattern | { readonly error: strin
   let star = false;
 
   for (const [position, part] of parts.entries()) {
-    if (part === "") return { error: "a pattern has no empty segments" };
     if (part === "*" && position === parts.length - 1) {
       star = true;
       break;
@@ -70,8 +70,7 @@ function parseSegment(part: string, names: string[]): Segment | { readonly error
 
   for (const piece of pieces) {
     if (piece === null) continue;
-    if (piece.includes(":") && piece !== part) return { error: `a ":" in "${part}" is not followed by a name` };
-    if (piece.startsWith(":")) return { error: `a name begins with a letter or "_": "${part}"` };
+    if (piece.includes(":")) return { error: `a ":" in "${part}" is not followed by a name (a letter or "_" first)` };
     const error = literalError(piece, pieces.length > 1);
     if (error !== null) return { error };
   }

@@ -36,7 +36,7 @@ export interface Catalogue {
 export interface ScopeGrant {
   /** 32 scopes a word, by `Scope.index`. */
   readonly granted: Uint32Array;
-  /** Those that are granted by a scope that is not deprecated, and are not deprecated themselves. */
+  /** Those that are granted by a scope that is neither deprecated nor ending, and are not so themselves. */
   readonly grantedByCurrent: Uint32Array;
   /** From this second on the grant must be computed anew: the next sunset; `Infinity` where there is none. */
   readonly goodUntilSeconds: number;
@@ -115,7 +115,7 @@ export function grantOf(
 
   const add = (source: Scope): void => {
     spread(catalogue, source, granted, nowSeconds);
-    if (source.deprecatedAtSeconds === null) spread(catalogue, source, current, nowSeconds);
+    if (!isLeaving(source)) spread(catalogue, source, current, nowSeconds);
   };
   for (const name of new Set(names)) {
     if (options.wildcards && isWildcard(name)) {
@@ -125,7 +125,7 @@ export function grantOf(
     const scope = catalogue.byName.get(name);
     if (scope !== undefined && (options.admin || !isReserved(name))) add(scope);
   }
-  for (const scope of catalogue.scopes) if (scope.deprecatedAtSeconds !== null) clearBit(current, scope.index);
+  for (const scope of catalogue.scopes) if (isLeaving(scope)) clearBit(current, scope.index);
   const goodUntilSeconds = catalogue.sunsets.find((sunset) => sunset > nowSeconds) ?? Number.POSITIVE_INFINITY;
   return { granted, grantedByCurrent: current, goodUntilSeconds };
 }
@@ -137,6 +137,18 @@ export function has(set: Uint32Array, scope: Scope): boolean {
 /** The names in a set, in the catalogue's order. */
 export function namesIn(catalogue: Catalogue, set: Uint32Array): string[] {
   return catalogue.scopes.filter((scope) => has(set, scope)).map((scope) => scope.name);
+}
+
+/** Whether the scope is deprecated or has a day on which it ends. */
+export function isLeaving(scope: Scope): boolean {
+  return scope.deprecatedAtSeconds !== null || scope.sunsetAtSeconds !== null;
+}
+
+/** Whether `from` implies `to`, transitively. */
+export function reaches(catalogue: Catalogue, from: Scope, to: Scope): boolean {
+  const seen = new Uint32Array((catalogue.scopes.length + 31) >>> 5);
+  spread(catalogue, from, seen, Number.NEGATIVE_INFINITY);
+  return has(seen, to);
 }
 
 function isPastSunset(scope: Scope, nowSeconds: number): boolean {

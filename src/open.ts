@@ -1,0 +1,83 @@
+/**
+ * What is served without a token: the gateway's public keys, its metadata as a protected resource (RFC 9728), its
+ * health, and the pages that a problem's `type` names. Nothing of a request is echoed.
+ */
+import { denialResponse, REASONS } from "./denial.ts";
+import { WELL_KNOWN } from "./policy/built-in-routes.ts";
+import type { Policy, Route } from "./policy/policy.ts";
+import { isReserved } from "./policy/scope.ts";
+
+export interface OpenSurroundings {
+  readonly policy: Policy;
+  /** The public halves of the signing keys (RFC 7517). */
+  readonly publicKeys: () => { readonly keys: readonly object[] };
+  readonly revocationState: () => { readonly sequence: number; readonly ageMilliseconds: number } | null;
+}
+
+/** Answers a route whose target is the gateway itself. `values` are those of its pattern. */
+export function createOpen(
+  surroundings: OpenSurroundings,
+): (route: Route, values: readonly string[], requestId: string) => Promise<Response> {
+  const { policy } = surroundings;
+  const { publicUrl, adminPath } = policy.gateway;
+  return async (route, values, requestId) => {
+    switch (route.pattern) {
+      case `${WELL_KNOWN}/jwks.json`:
+        return json(surroundings.publicKeys(), "application/jwk-set+json", "public, max-age=300, stale-if-error=86400");
+      case `${WELL_KNOWN}/oauth-protected-resource`:
+        return json(resourceMetadata(policy), "application/json", "public, max-age=300");
+      case `${adminPath}/health`:
+        return json(health(surroundings.revocationState()), "application/json", "no-store");
+      default:
+        return (
+          problemPage(values[0] ?? "") ??
+          denialResponse({ reason: "route_not_found" }, { publicUrl, adminPath, requestId })
+        );
+    }
+  };
+}
+
+/** RFC 9728 §2. The scopes are the operator's; those of the admin API are nobody's business. */
+function resourceMetadata(policy: Policy): object {
+  const { publicUrl } = policy.gateway;
+  return {
+    resource: publicUrl,
+    authorization_servers: policy.issuers.map(({ issuer }) => issuer),
+    jwks_uri: `${publicUrl}${WELL_KNOWN}/jwks.json`,
+    bearer_methods_supported: ["header"],
+    scopes_supported: policy.catalogue.scopes.map(({ name }) => name).filter((name) => !isReserved(name)),
+  };
+}
+
+function health(state: ReturnType<OpenSurroundings["revocationState"]>): object {
+  return {
+    status: "ok",
+    revocation:
+      state === null ? null : { sequence: state.sequence, age_seconds: Math.max(0, state.ageMilliseconds) / 1000 },
+  };
+}
+
+function problemPage(reason: string): Response | null {
+  if (!Object.hasOwn(REASONS, reason)) return null;
+  const { status, title, remedy } = REASONS[reason as keyof typeof REASONS];
+  const page = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${reason}</title>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}code{font-size:1.1em}</style>
+<p><code>${status} ${reason}</code></p>
+<h1>${title}</h1>
+<p>${remedy}</p>
+</html>
+`;
+  return new Response(page, {
+    headers: {
+      "Content-Type": "text/html; charset=utf-8",
+      "Cache-Control": "public, max-age=3600",
+      "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+      "X-Content-Type-Options": "nosniff",
+    },
+  });
+}
+
+function json(body: unknown, type: string, cacheControl: string): Response {
+  return new Response(JSON.stringify(body), { headers: { "Content-Type": type, "Cache-Control": cacheControl } });
+}

@@ -4,16 +4,29 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/**/*.unit.test.ts"], environment: "node" } },
+      { test: { name: "unit", include: ["test/**/*.unit.test.ts"], environment: "node", testTimeout: 60_000 } },
       {
         plugins: [
           cloudflareTest({
-            wrangler: { configPath: "./wrangler.toml" },
+            main: "./test/support/worker.ts",
+            miniflare: {
+              compatibilityDate: "2026-10-01",
+              d1Databases: ["DB"],
+              kvNamespaces: ["REVOCATIONS"],
+            },
           }),
         ],
-        test: { name: "worker", include: ["test/**/*.worker.test.ts"] },
+        test: { name: "worker", include: ["test/**/*.worker.test.ts"], testTimeout: 60_000 },
       },
-      { test: { name: "conformance", include: ["test/**/*.http.test.ts"], environment: "node", testTimeout: 60_000 } },
+      {
+        test: {
+          name: "http",
+          include: ["test/**/*.http.test.ts"],
+          environment: "node",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

@@ -1,0 +1,159 @@
+/**
+ * What a token's claims say about the token itself: whether it is meant for this gateway, is an access token at all, and
+ * is in force at the given second (RFC 7519 §4.1, RFC 9068 §4, RFC 8725 §3).
+ *
+ * Pure: the time comes in. Leaves to `verify.ts` the signature, without which none of this is true, and to `scopes.ts` what
+ * the token may do.
+ *
+ * Where the standards leave it open, this refuses: an empty `sub` or `jti`; control characters or lone surrogates in what is
+ * later logged or sent to the origin; times outside 0 to 2^53; a confirmation (`cnf`) of any kind, since none can be checked.
+ */
+import type { IssuerPolicy } from "../policy/policy.ts";
+import type { Jws, JwsHeader } from "./jws.ts";
+
+/** The claims that the other rooms use, in their right types. */
+export interface TokenClaims {
+  readonly subject: string | null;
+  /** `client_id`, else `azp`. */
+  readonly client: string | null;
+  readonly jti: string | null;
+  readonly issuedAtSeconds: number | null;
+  readonly expiresAtSeconds: number;
+}
+
+/** Why a token is refused; a fixed word for the log, never a part of the token. */
+export type ClaimFault =
+  | "typ"
+  | "audience"
+  | "confirmation"
+  | "times"
+  | "subject"
+  | "client"
+  | "token_id"
+  | "required_claim";
+
+export type ClaimsOutcome =
+  | { readonly kind: "valid"; readonly claims: TokenClaims }
+  /** Valid but for its `exp`: only to be told once the signature has been verified. */
+  | { readonly kind: "expired"; readonly claims: TokenClaims }
+  | { readonly kind: "invalid"; readonly fault: ClaimFault };
+
+/** The part of an issuer's policy that its tokens' claims are held against. */
+export type ClaimsPolicy = Pick<IssuerPolicy, "audiences" | "requireTyp">;
+
+/** How a claim of a digest looks as a token id (`token-id.ts`): no `jti` may pass for one. */
+const DIGEST_ID = /^sha256:[A-Za-z0-9_-]{43}$/;
+
+/**
+ * Judges the claims of another issuer's token at `nowSeconds`; `skewSeconds` either way is forgiven. Does not compare `iss`:
+ * the policy was chosen by it.
+ */
+export function judgeClaims(jws: Jws, policy: ClaimsPolicy, nowSeconds: number, skewSeconds: number): ClaimsOutcome {
+  const { header, payload } = jws;
+  if (!isAccessToken(header, payload, policy.requireTyp)) return invalid("typ");
+  if (!isMeantFor(payload, policy.audiences)) return invalid("audience");
+  if (Object.hasOwn(payload, "cnf")) return invalid("confirmation");
+
+  const subject = stringClaim(payload, "sub");
+  if (subject === undefined) return invalid("subject");
+  const clientId = stringClaim(payload, "client_id");
+  const party = stringClaim(payload, "azp");
+  if (clientId === undefined || party === undefined) return invalid("client");
+  const jti = stringClaim(payload, "jti");
+  if (jti === undefined || (jti !== null && DIGEST_ID.test(jti))) return invalid("token_id");
+
+  const exp = timeClaim(payload, "exp");
+  const nbf = timeClaim(payload, "nbf");
+  const iat = timeClaim(payload, "iat");
+  if (exp === null || exp === undefined || nbf === undefined || iat === undefined) return invalid("times");
+  if (nbf !== null && nowSeconds < nbf - skewSeconds) return invalid("times");
+  if (iat !== null && iat > nowSeconds + skewSeconds) return invalid("times");
+
+  const claims = { subject, client: clientId ?? party, jti, issuedAtSeconds: iat, expiresAtSeconds: exp };
+  return { kind: nowSeconds >= exp + skewSeconds ? "expired" : "valid", claims };
+}
+
+/** Judges the claims of a token of this gateway: RFC 9068 to the letter (§2.1, §2.2), and every claim it requires there. */
+export function judgeOwnClaims(jws: Jws, audience: string, nowSeconds: number, skewSeconds: number): ClaimsOutcome {
+  const { payload } = jws;
+  const outcome = judgeClaims(jws, { audiences: [audience], requireTyp: "at+jwt" }, nowSeconds, skewSeconds);
+  if (outcome.kind === "invalid") return outcome;
+  const { claims } = outcome;
+  const complete = claims.subject !== null && claims.jti !== null && claims.issuedAtSeconds !== null;
+  if (!complete || !Object.hasOwn(payload, "client_id")) return invalid("required_claim");
+  return outcome;
+}
+
+/**
+ * RFC 8725 §3.11, RFC 9068 §4: an explicit type decides. Without one, a token that bears the marks of an ID token, a refresh
+ * token or an event is none for an API.
+ */
+function isAccessToken(header: JwsHeader, payload: Jws["payload"], requireTyp: string | null): boolean {
+  if (requireTyp !== null && header.typ !== requireTyp) return false;
+  if (header.typ === "at+jwt") return true;
+  if (header.typ !== null && NAMES_ANOTHER_TYPE.test(header.typ)) return false;
+  if (OTHER_TOKENS_CLAIMS.some((name) => Object.hasOwn(payload, name))) return false;
+  return (
+    !saysOtherwise(payload, "typ", OTHER_KEYCLOAK_TYPES) && !saysOtherwise(payload, "token_use", OTHER_COGNITO_USES)
+  );
+}
+
+/** Registered types of other tokens end in `+jwt` (`dpop+jwt`, `logout+jwt`, `secevent+jwt`, …); some issuers use bare words. */
+const NAMES_ANOTHER_TYPE = /\+(?:sd-)?jwt$|^(?:id|id[_-]?token|refresh|refresh[_-]?token|rt|jwe|jose|jose\+json|dpop)$/;
+
+/** Claims of ID tokens (OpenID Connect Core §3.3.2.11) and of security events (RFC 8417 §2.2), never of access tokens. */
+const OTHER_TOKENS_CLAIMS = ["at_hash", "c_hash", "s_hash", "events"];
+
+/** Keycloak says what a token is in a claim: `Bearer` for access tokens. */
+const OTHER_KEYCLOAK_TYPES = ["ID", "Refresh", "Offline", "Logout"];
+
+/** Amazon Cognito does too: `access` for access tokens. */
+const OTHER_COGNITO_USES = ["id", "refresh"];
+
+function saysOtherwise(payload: Jws["payload"], name: string, others: readonly string[]): boolean {
+  const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+  return typeof value === "string" && others.includes(value);
+}
+
+/**
+ * RFC 7519 §4.1.3. Amazon Cognito's access tokens have no `aud`: there, and only where the token itself says that it is an
+ * access token (`token_use`), the client it was issued to stands for it, as Cognito's own libraries do.
+ */
+function isMeantFor(payload: Jws["payload"], audiences: readonly string[]): boolean {
+  if (!Object.hasOwn(payload, "aud")) {
+    const client = Object.hasOwn(payload, "client_id") ? payload["client_id"] : undefined;
+    const isAccess = Object.hasOwn(payload, "token_use") && payload["token_use"] === "access";
+    return isAccess && typeof client === "string" && audiences.includes(client);
+  }
+  const { aud } = payload;
+  if (typeof aud === "string") return audiences.includes(aud);
+  if (!Array.isArray(aud) || !aud.every((entry) => typeof entry === "string")) return false;
+  return aud.some((entry) => audiences.includes(entry));
+}
+
+/** `null` where the claim is absent, `undefined` where it is not a usable string. */
+function stringClaim(payload: Jws["payload"], name: string): string | null | undefined {
+  if (!Object.hasOwn(payload, name)) return null;
+  const value = payload[name];
+  if (typeof value !== "string" || value === "" || !value.isWellFormed()) return undefined;
+  return hasControls(value) ? undefined : value;
+}
+
+function hasControls(text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
+  }
+  return false;
+}
+
+/** A NumericDate (RFC 7519 §2), fractions allowed; `null` where it is absent, `undefined` where it is none. */
+function timeClaim(payload: Jws["payload"], name: string): number | null | undefined {
+  if (!Object.hasOwn(payload, name)) return null;
+  const value = payload[name];
+  return typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
+}
+
+function invalid(fault: ClaimFault): ClaimsOutcome {
+  return { kind: "invalid", fault };
+}

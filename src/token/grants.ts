@@ -1,0 +1,39 @@
+/**
+ * What lists of scopes grant, computed once for the many tokens that share a list.
+ *
+ * Guarantees: bounded; a grant is never handed out past its `goodUntilSeconds` (the next sunset).
+ */
+import { type Catalogue, grantOf, has, type ScopeGrant } from "../policy/scope.ts";
+
+export interface ListGrant {
+  readonly grant: ScopeGrant;
+  readonly scopes: readonly string[];
+  /** The least `max_lifetime` among the scopes that are granted; `Infinity` where none has one. */
+  readonly maxLifetimeSeconds: number;
+}
+
+const MAX_LISTS = 2_000;
+const MAX_LIST_LENGTH = 4_096;
+
+/** A function from the scopes in force (`scopesOf`) to what they grant at a time. The result is shared: not to be changed. */
+export function grantsUnder(catalogue: Catalogue): (scopes: readonly string[], nowSeconds: number) => ListGrant {
+  const known = new Map<string, ListGrant>();
+  return (scopes, nowSeconds) => {
+    // Scope-tokens have no spaces in them.
+    const name = scopes.join(" ");
+    const found = known.get(name);
+    if (found !== undefined && nowSeconds < found.grant.goodUntilSeconds) return found;
+
+    const grant = grantOf(catalogue, scopes, { wildcards: true, admin: true }, nowSeconds);
+    let maxLifetimeSeconds = Number.POSITIVE_INFINITY;
+    for (const scope of catalogue.scopes) {
+      if (scope.maxLifetimeSeconds !== null && has(grant.granted, scope)) {
+        maxLifetimeSeconds = Math.min(maxLifetimeSeconds, scope.maxLifetimeSeconds);
+      }
+    }
+    const computed = { grant, scopes, maxLifetimeSeconds };
+    if (known.size >= MAX_LISTS) known.clear();
+    if (name.length <= MAX_LIST_LENGTH) known.set(name, computed);
+    return computed;
+  };
+}

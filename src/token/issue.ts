@@ -1,0 +1,51 @@
+/**
+ * Signs this gateway's own tokens: JWTs after RFC 9068 (contract §5).
+ *
+ * Guarantees: the claims that RFC 9068 §2.2 requires are there, and a list or a condition is only left out where there is none.
+ * Leaves to the caller whether the grant may be given: scopes, lists, lifetimes and conditions are signed as they come.
+ */
+import { SignJWT } from "jose";
+import type { Signer } from "./signing-keys.ts";
+
+export interface TokenContents {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly subject: string;
+  readonly clientId: string;
+  readonly tokenId: string;
+  readonly issuedAtSeconds: number;
+  readonly expiresAtSeconds: number;
+  readonly scopes: readonly string[];
+  /** Normalised targets; `null`: none, which means `*:*`. Never empty. */
+  readonly allowList: readonly string[] | null;
+  /** Tables as the policy writes them; all of them hold. */
+  readonly conditions: readonly object[];
+  /** The `jti`s of the tokens that this one is issued under, the eldest first. */
+  readonly ancestors: readonly string[];
+}
+
+/** Signs a token. Throws `RangeError` on an empty allow list, which no reader would accept. */
+export async function issueToken(signer: Signer, contents: TokenContents): Promise<string> {
+  const { allowList, conditions, ancestors } = contents;
+  if (allowList !== null && allowList.length === 0) throw new RangeError("an empty allow list cannot be issued");
+  return new SignJWT({
+    iss: contents.issuer,
+    aud: contents.audience,
+    sub: contents.subject,
+    client_id: contents.clientId,
+    iat: Math.floor(contents.issuedAtSeconds),
+    exp: Math.floor(contents.expiresAtSeconds),
+    jti: contents.tokenId,
+    scope: contents.scopes.join(" "),
+    ...(allowList !== null && { allow_list: allowList }),
+    ...(conditions.length > 0 && { conditions }),
+    ...(ancestors.length > 0 && { ancestors }),
+  })
+    .setProtectedHeader({ alg: signer.algorithm, typ: "at+jwt", kid: signer.keyId })
+    .sign(signer.key);
+}
+
+/** A fresh token id: 122 random bits. */
+export function newTokenId(): string {
+  return crypto.randomUUID();
+}

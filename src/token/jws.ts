@@ -1,0 +1,169 @@
+/**
+ * A token's text, read strictly before any cryptography (RFC 7515 §3.1, §5.2; RFC 8725 §3).
+ *
+ * Guarantees: exactly three parts of strict base64url (no padding, white space or unused bits), a header and a payload
+ * that are JSON objects in UTF-8 with no member said twice at any depth, and a header that asks for nothing this gateway does
+ * not do. A key never comes with the token: a header that carries one (`jwk`) is refused, and one that points at keys (`jku`,
+ * `x5u`, `x5c`, which Cloud Foundry's UAA sends) is not followed.
+ * Leaves to `verify.ts`: everything that the contents mean. Nothing here proves who wrote the token.
+ *
+ * Headers are remembered by their text, because all tokens of one key share one; the payload is decoded once here and once
+ * more inside jose.
+ */
+import { base64url } from "jose";
+
+export interface Jws {
+  readonly header: JwsHeader;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** `header.payload` as it was signed. */
+  readonly signedPart: string;
+}
+
+export interface JwsHeader {
+  readonly alg: string;
+  readonly kid: string | null;
+  /** Lower-case, without `application/`; `null` where the header has none. */
+  readonly typ: string | null;
+}
+
+const MAX_TOKEN_LENGTH = 16 * 1024;
+const MAX_HEADER_LENGTH = 4 * 1024;
+const MAX_KID_LENGTH = 256;
+const MAX_DEPTH = 32;
+const MAX_REMEMBERED_HEADERS = 256;
+
+/** Header parameters that change what is signed, encrypt, or bring a key along. */
+const REFUSED_PARAMETERS = ["crit", "b64", "zip", "enc", "jwk"];
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const remembered = new Map<string, JwsHeader>();
+
+/** Reads a JWS in compact serialization, of at most 16 KiB; `null` where it is anything else. Does not verify it. */
+export function parseJws(token: string): Jws | null {
+  if (token.length > MAX_TOKEN_LENGTH) return null;
+  const first = token.indexOf(".");
+  const second = token.indexOf(".", first + 1);
+  if (first <= 0 || second <= first + 1 || token.indexOf(".", second + 1) !== -1) return null;
+  if (!isBase64url(token.slice(second + 1))) return null;
+
+  const header = headerOf(token.slice(0, first));
+  if (header === null) return null;
+  const payload = jsonObject(token.slice(first + 1, second));
+  return payload === null ? null : { header, payload, signedPart: token.slice(0, second) };
+}
+
+/** The media type of a `typ`: without letter case, and `application/` may be left out (RFC 7515 §4.1.9). */
+export function normalizeTyp(typ: string): string {
+  const lower = typ.toLowerCase();
+  return lower.startsWith("application/") && lower.indexOf("/", 12) === -1 ? lower.slice(12) : lower;
+}
+
+function headerOf(encoded: string): JwsHeader | null {
+  const known = remembered.get(encoded);
+  if (known !== undefined) return known;
+  if (encoded.length > MAX_HEADER_LENGTH) return null;
+  const members = jsonObject(encoded);
+  if (members === null) return null;
+  const header = readHeader(members);
+  if (header === null) return null;
+  if (remembered.size >= MAX_REMEMBERED_HEADERS) remembered.clear();
+  remembered.set(encoded, header);
+  return header;
+}
+
+function readHeader(members: Record<string, unknown>): JwsHeader | null {
+  for (const name of REFUSED_PARAMETERS) if (Object.hasOwn(members, name)) return null;
+  const alg = stringMember(members, "alg");
+  const kid = stringMember(members, "kid");
+  const typ = stringMember(members, "typ");
+  if (alg === null || alg === undefined || kid === undefined || typ === undefined) return null;
+  if (kid !== null && kid.length > MAX_KID_LENGTH) return null;
+  return { alg, kid, typ: typ === null ? null : normalizeTyp(typ) };
+}
+
+/** `null` where the member is absent, `undefined` where it is no string. */
+function stringMember(members: Record<string, unknown>, name: string): string | null | undefined {
+  if (!Object.hasOwn(members, name)) return null;
+  const value = members[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+function jsonObject(encoded: string): Record<string, unknown> | null {
+  if (!isBase64url(encoded)) return null;
+  try {
+    const text = utf8.decode(base64url.decode(encoded));
+    const members = countMembers(text);
+    if (members === null) return null;
+    const value: unknown = JSON.parse(text);
+    // A member that is said twice stands in the text once more than in the value.
+    return isObject(value) && keysIn(value) === members ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** RFC 7515 §2, RFC 4648 §3.5: every text has one spelling, so that nobody can respell a token. */
+function isBase64url(text: string): boolean {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) return false;
+  switch (text.length & 3) {
+    case 0:
+      return true;
+    case 2:
+      return /[AQgw]$/.test(text);
+    case 3:
+      return /[AEIMQUYcgkosw048]$/.test(text);
+    default:
+      return false;
+  }
+}
+
+/** How many members the objects in a JSON text have, all together; `null` where it is nested too deeply. */
+function countMembers(text: string): number | null {
+  let members = 0;
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x22: // "
+        at = endOfString(text, at);
+        if (at === -1) return null;
+        break;
+      case 0x3a: // :
+        members++;
+        break;
+      case 0x7b: // {
+      case 0x5b: // [
+        if (++depth > MAX_DEPTH) return null;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth--;
+        break;
+    }
+  }
+  return members;
+}
+
+/** The position of the quote that ends the string which begins at `start`; -1 where none does. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === 0x5c) backslashes++;
+    if ((backslashes & 1) === 0) return end;
+  }
+  return -1;
+}
+
+function keysIn(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let keys = 0;
+  if (Array.isArray(value)) {
+    for (const element of value) keys += keysIn(element);
+    return keys;
+  }
+  for (const member of Object.values(value)) keys += 1 + keysIn(member);
+  return keys;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,189 @@
+/**
+ * The keys that one issuer publishes, as one isolate holds them (contract §3).
+ *
+ * Guarantees: fresh for ten minutes, then refreshed behind requests; a key that is not there is looked for at most once in
+ * 30 s; while the issuer is down, the last good keys serve on for a day, and a copy in KV lets a fresh isolate begin; an issuer
+ * that fails is not asked for every request. No request waits longer than one look (five seconds).
+ * Leaves to `published-keys.ts` how to look.
+ *
+ * One look is shared by all requests that need it. It belongs to the request that began it: the runtime may drop it
+ * with that request (`behind` keeps it alive when only the client goes away), and then its promise never settles. So those who
+ * share it wait under a timer of their own, and a look that is overdue counts as dead: the next request begins another.
+ */
+import { within } from "./deadline.ts";
+import type { Behind, FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
+import { candidates, type KeySet, keepImported, keepsAll } from "./keys.ts";
+import { type CopyStore, type KeysCopy, LAST_GOOD_SECONDS, readCopy, writeCopy } from "./keys-copy.ts";
+import { type Fetch, LOOK_MILLISECONDS, publishedKeys } from "./published-keys.ts";
+
+export interface RemoteKeysOptions {
+  readonly issuer: string;
+  /** `null`: discovered. */
+  readonly jwksUri: string | null;
+  readonly fetch: Fetch;
+  readonly copies: CopyStore | null;
+  /** The clock, in seconds; may have fractions. */
+  readonly now: () => number;
+  readonly report: (trouble: KeyTrouble) => void;
+}
+
+const FRESH_SECONDS = 600;
+/** Between two looks for a key that is not there, and between two refreshes where the first failed. */
+const SEEK_SECONDS = 30;
+/** Between two looks where no keys are held and every request is refused for it. */
+const EMPTY_HANDED_SECONDS = 5;
+const REWRITE_COPY_SECONDS = 6 * 60 * 60;
+/** A look that has not ended after this long never will. */
+const OVERDUE_SECONDS = LOOK_MILLISECONDS / 1000 + 1;
+
+interface Look {
+  readonly startedAtSeconds: number;
+  readonly end: Promise<void>;
+}
+
+export function remoteKeys(options: RemoteKeysOptions): KeySource {
+  const { issuer, jwksUri, fetch, copies, now, report } = options;
+  let set: KeySet | null = null;
+  let fetchedAtSeconds = Number.NEGATIVE_INFINITY;
+  let generation = 0;
+  let dueAtSeconds = Number.NEGATIVE_INFINITY;
+  let seekAtSeconds = Number.NEGATIVE_INFINITY;
+  let retryAtSeconds = Number.NEGATIVE_INFINITY;
+  let failed = false;
+  let looking: Look | null = null;
+  let copied: { readonly set: KeySet; readonly atSeconds: number } | null = null;
+
+  /** The keys in memory, or `null` where there are none that may still be used. */
+  function held(nowSeconds: number): KeySet | null {
+    return fetchedAtSeconds + LAST_GOOD_SECONDS <= nowSeconds ? null : set;
+  }
+
+  function adopt(next: KeySet, atSeconds: number): void {
+    if (set !== null && !keepsAll(set, next)) generation++;
+    set = set === null ? next : keepImported(set, next);
+    fetchedAtSeconds = atSeconds;
+  }
+
+  async function look(nowSeconds: number, behind: Behind): Promise<void> {
+    // Read beside the look, not after it: the copy must be at hand when the five seconds are over.
+    const copy = held(nowSeconds) === null ? readOwnCopy(nowSeconds) : null;
+    const published = await publishedKeys(issuer, jwksUri, fetch);
+    const endSeconds = now();
+    failed = !published.ok;
+    if (published.ok) {
+      adopt(published.set, endSeconds);
+      dueAtSeconds = endSeconds + FRESH_SECONDS;
+      if (copies !== null) behind(renewCopy(copies, published.set, published.document.keys, endSeconds));
+      return;
+    }
+    report({ event: "keys_refresh_failed", issuer, cause: published.cause });
+    retryAtSeconds = endSeconds + EMPTY_HANDED_SECONDS;
+    dueAtSeconds = endSeconds + SEEK_SECONDS;
+    const kept = copy === null ? null : await copy;
+    if (kept !== null && kept.fetchedAtSeconds > fetchedAtSeconds) {
+      adopt(kept.set, kept.fetchedAtSeconds);
+      copied = { set: kept.set, atSeconds: kept.fetchedAtSeconds };
+    }
+  }
+
+  async function readOwnCopy(nowSeconds: number): Promise<KeysCopy | null> {
+    if (copies === null) return null;
+    try {
+      return await within(readCopy(copies, issuer, nowSeconds), LOOK_MILLISECONDS, () => null);
+    } catch {
+      report({ event: "keys_copy_failed", issuer, cause: "read" });
+      return null;
+    }
+  }
+
+  async function renewCopy(store: CopyStore, next: KeySet, keys: unknown, atSeconds: number): Promise<void> {
+    const current = copied !== null && copied.atSeconds + REWRITE_COPY_SECONDS > atSeconds;
+    if (current && copied !== null && isSame(copied.set, next)) return;
+    const before = copied;
+    copied = { set: next, atSeconds };
+    try {
+      await writeCopy(store, issuer, keys, atSeconds);
+    } catch {
+      copied = before;
+      report({ event: "keys_copy_failed", issuer, cause: "write" });
+    }
+  }
+
+  /** Begins a look, or joins the one that is under way. */
+  function join(nowSeconds: number, behind: Behind): Look {
+    if (looking !== null && nowSeconds < looking.startedAtSeconds + OVERDUE_SECONDS) return looking;
+    // Taken now and not at the end, so that a look that dies with its request is not begun by every other one.
+    dueAtSeconds = nowSeconds + SEEK_SECONDS;
+    const end = look(nowSeconds, behind)
+      .catch(() => {
+        failed = true;
+      })
+      .finally(() => {
+        if (looking === started) looking = null;
+      });
+    const started: Look = { startedAtSeconds: nowSeconds, end };
+    looking = started;
+    behind(end);
+    return started;
+  }
+
+  /** Waits for a look that another request may own, and never longer than it can take. */
+  async function wait(shared: Look, nowSeconds: number): Promise<void> {
+    const seconds = Math.max(0, shared.startedAtSeconds + OVERDUE_SECONDS - nowSeconds);
+    await within(shared.end, seconds * 1000, () => undefined);
+  }
+
+  function unavailable(untilSeconds: number): Unavailable {
+    return { retryAfterSeconds: Math.max(1, Math.ceil(untilSeconds - now())) };
+  }
+
+  function found(from: KeySet, kid: string | null, algorithm: string): FoundKeys {
+    return { keys: candidates(from, kid, algorithm), goodUntilSeconds: fetchedAtSeconds + LAST_GOOD_SECONDS };
+  }
+
+  /** Nothing is held: everybody waits for the issuer, but not for one that has just failed. */
+  async function obtain(kid: string | null, algorithm: string, nowSeconds: number, behind: Behind) {
+    if (looking === null && nowSeconds < retryAtSeconds) return unavailable(retryAtSeconds);
+    await wait(join(nowSeconds, behind), nowSeconds);
+    const obtained = held(now());
+    if (obtained === null) return unavailable(retryAtSeconds);
+    // A copy from KV cannot say that the issuer has no such key.
+    if (failed && !hasKid(obtained, kid)) return unavailable(dueAtSeconds);
+    return found(obtained, kid, algorithm);
+  }
+
+  /** The `kid` is not among the keys: the issuer may have a new one. */
+  async function seek(current: KeySet, kid: string | null, algorithm: string, nowSeconds: number, behind: Behind) {
+    const early = nowSeconds < seekAtSeconds;
+    if (!early) seekAtSeconds = nowSeconds + SEEK_SECONDS;
+    if (!early || looking !== null) await wait(join(nowSeconds, behind), nowSeconds);
+    const sought = held(now()) ?? current;
+    if (failed && !hasKid(sought, kid)) return unavailable(seekAtSeconds);
+    return found(sought, kid, algorithm);
+  }
+
+  return {
+    get generation() {
+      return generation;
+    },
+    isDue: (nowSeconds) => nowSeconds >= dueAtSeconds,
+    refresh(nowSeconds, behind) {
+      if (nowSeconds >= dueAtSeconds) join(nowSeconds, behind);
+    },
+    find(kid, algorithm, nowSeconds, behind) {
+      const current = held(nowSeconds);
+      if (current === null) return obtain(kid, algorithm, nowSeconds, behind);
+      if (!hasKid(current, kid)) return seek(current, kid, algorithm, nowSeconds, behind);
+      if (nowSeconds >= dueAtSeconds) join(nowSeconds, behind);
+      return found(current, kid, algorithm);
+    },
+  };
+}
+
+function hasKid(set: KeySet, kid: string | null): boolean {
+  return kid === null || set.some((key) => key.kid === kid);
+}
+
+function isSame(one: KeySet, other: KeySet): boolean {
+  return keepsAll(one, other) && keepsAll(other, one);
+}

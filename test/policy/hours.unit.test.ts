@@ -2,7 +2,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { compileHours, hoursSchema, isWithin } from "../../src/policy/hours.ts";
 
-function holds(table: v.InferInput<typeof hoursSchema>, time: string): boolean {
+function holds(table: unknown, time: string): boolean {
   return isWithin(compileHours(v.parse(hoursSchema, table)), Date.parse(time) / 1000);
 }
 

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS revocations (
   reason TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   created_by TEXT NOT NULL,
-  withdraws INTEGER
+  withdraws INTEGER,
+  CHECK (kind <> 'issuer' OR value = issuer)
 ) STRICT;
 
 CREATE UNIQUE INDEX IF NOT EXISTS revocations_withdraws ON revocations (withdraws) WHERE withdraws IS NOT NULL;

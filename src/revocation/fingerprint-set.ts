@@ -1,0 +1,153 @@
+/**
+ * Fingerprints, each with the second from which it no longer counts, sorted in three typed arrays: twelve bytes an entry.
+ *
+ * Guarantees exact answers (no Bloom filter) in the time of one bucket and a short binary search, whatever the
+ * fingerprints: a crafted crowd in one bucket costs twenty comparisons, not a scan. A multiset: what was added twice is
+ * there until it was removed twice. Sets are never changed; merging makes a new one, in the time of a copy.
+ *
+ * Measured at a million in Node 24: a hit or a miss takes about 80 ns, the arrays 12 MB and the buckets 0.26 MB.
+ */
+import type { Fingerprint } from "./subject.ts";
+
+/** The `until` of what never ceases to count. */
+export const NEVER = 0xffffffff;
+
+/** `until` is in seconds since the epoch, as 32 bits. */
+export interface TimedFingerprint extends Fingerprint {
+  readonly until: number;
+}
+
+export interface FingerprintSet {
+  readonly count: number;
+  /** Sorted by high, low, and falling until: of equal fingerprints the first is the one that lasts longest. */
+  readonly high: Uint32Array;
+  readonly low: Uint32Array;
+  readonly until: Uint32Array;
+  /** Where the fingerprints with the same leading bits begin; one more entry than there are buckets. */
+  readonly starts: Uint32Array;
+  /** What is shifted out of `high` to get its bucket. */
+  readonly shift: number;
+}
+
+export const EMPTY_SET: FingerprintSet = sortedSet(new Uint32Array(0), new Uint32Array(0), new Uint32Array(0));
+
+/** The second until which a fingerprint counts: `NEVER` where it always does, 0 where it is not in the set. */
+export function countsUntil(set: FingerprintSet, fingerprint: Fingerprint): number {
+  const { high, low, starts } = set;
+  const bucket = set.shift === 32 ? 0 : fingerprint.high >>> set.shift;
+  let from = starts[bucket] as number;
+  const end = starts[bucket + 1] as number;
+  let to = end;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const there = high[middle] as number;
+    if (there < fingerprint.high || (there === fingerprint.high && (low[middle] as number) < fingerprint.low)) {
+      from = middle + 1;
+    } else to = middle;
+  }
+  if (from === end || high[from] !== fingerprint.high || low[from] !== fingerprint.low) return 0;
+  return set.until[from] as number;
+}
+
+/** A set of entries in any order. */
+export function setOf(entries: readonly TimedFingerprint[]): FingerprintSet {
+  if (entries.length === 0) return EMPTY_SET;
+  const sorted = entries.toSorted(compare);
+  return sortedSet(
+    Uint32Array.from(sorted, (entry) => entry.high),
+    Uint32Array.from(sorted, (entry) => entry.low),
+    Uint32Array.from(sorted, (entry) => entry.until),
+  );
+}
+
+/** A set over arrays that are sorted already; they must not change afterwards. Does not check that they are: see `isSorted`. */
+export function sortedSet(high: Uint32Array, low: Uint32Array, until: Uint32Array): FingerprintSet {
+  const count = high.length;
+  // About eight to sixteen entries a bucket, in at most 65,536 buckets.
+  const bits = Math.min(16, Math.max(0, 28 - Math.clz32(count)));
+  const shift = 32 - bits;
+  const starts = new Uint32Array(2 ** bits + 1).fill(count);
+  for (let at = count - 1; at >= 0; at--) starts[bits === 0 ? 0 : (high[at] as number) >>> shift] = at;
+  for (let bucket = starts.length - 2; bucket >= 0; bucket--) {
+    if ((starts[bucket] as number) > (starts[bucket + 1] as number)) starts[bucket] = starts[bucket + 1] as number;
+  }
+  return { count, high, low, until, starts, shift };
+}
+
+/** Whether the arrays lie as every search relies on; for those that came from elsewhere. */
+export function isSorted(set: FingerprintSet): boolean {
+  for (let at = 1; at < set.count; at++) if (compareAt(set, at - 1, set, at) > 0) return false;
+  return true;
+}
+
+/** Both sets together, without one copy of each of `removed`; and those of `removed` that were in neither. */
+export function merged(
+  left: FingerprintSet,
+  right: FingerprintSet,
+  removed: FingerprintSet = EMPTY_SET,
+): { readonly set: FingerprintSet; readonly missing: FingerprintSet } {
+  if (removed.count === 0 && right.count === 0) return { set: left, missing: EMPTY_SET };
+  if (removed.count === 0 && left.count === 0) return { set: right, missing: EMPTY_SET };
+  const kept = room(left.count + right.count);
+  const missing = room(removed.count);
+  let [l, r, gone] = [0, 0, 0];
+  while (l < left.count || r < right.count) {
+    const fromLeft = r === right.count || (l < left.count && compareAt(left, l, right, r) <= 0);
+    const source = fromLeft ? left : right;
+    const at = fromLeft ? l++ : r++;
+    let order = 1;
+    while (gone < removed.count) {
+      order = compareAt(removed, gone, source, at);
+      if (order >= 0) break;
+      put(missing, removed, gone++);
+    }
+    if (gone < removed.count && order === 0) gone++;
+    else put(kept, source, at);
+  }
+  while (gone < removed.count) put(missing, removed, gone++);
+  return { set: closed(kept), missing: closed(missing) };
+}
+
+/** The set without what stopped counting at `second` or before. */
+export function withoutExpired(set: FingerprintSet, second: number): FingerprintSet {
+  if (!set.until.some((until) => until <= second)) return set;
+  const kept = room(set.count);
+  for (let at = 0; at < set.count; at++) if ((set.until[at] as number) > second) put(kept, set, at);
+  return closed(kept);
+}
+
+interface Room {
+  readonly high: Uint32Array;
+  readonly low: Uint32Array;
+  readonly until: Uint32Array;
+  count: number;
+}
+
+function room(size: number): Room {
+  return { high: new Uint32Array(size), low: new Uint32Array(size), until: new Uint32Array(size), count: 0 };
+}
+
+function put(into: Room, from: FingerprintSet, at: number): void {
+  into.high[into.count] = from.high[at] as number;
+  into.low[into.count] = from.low[at] as number;
+  into.until[into.count++] = from.until[at] as number;
+}
+
+/** Copies where something was left over, so that no set holds on to memory that it does not use. */
+function closed({ high, low, until, count }: Room): FingerprintSet {
+  if (count === 0) return EMPTY_SET;
+  if (count === high.length) return sortedSet(high, low, until);
+  return sortedSet(high.slice(0, count), low.slice(0, count), until.slice(0, count));
+}
+
+function compareAt(left: FingerprintSet, l: number, right: FingerprintSet, r: number): number {
+  return (
+    (left.high[l] as number) - (right.high[r] as number) ||
+    (left.low[l] as number) - (right.low[r] as number) ||
+    (right.until[r] as number) - (left.until[l] as number)
+  );
+}
+
+function compare(left: TimedFingerprint, right: TimedFingerprint): number {
+  return left.high - right.high || left.low - right.low || right.until - left.until;
+}

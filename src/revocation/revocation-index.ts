@@ -1,0 +1,214 @@
+/**
+ * The revocation list in an isolate's memory, asked once per request, synchronously.
+ *
+ * Guarantees: a token is met by exactly the entries that were applied and not withdrawn, each from its `effectiveAt` until
+ * its `expiresAt`, save for the collisions that `fingerprint.ts` accounts for. Nothing is ever dropped by this
+ * machine's clock: what has expired is only passed over, so that a clock that jumps and comes back has done no harm.
+ *
+ * Leaves to `feed.ts`: that rows are applied in order, each once, and that what is known is recent.
+ *
+ * Two sorted sets hold what is most: tokens revoked at once and whatever their `iat`. The small one takes each refresh's
+ * rows; when it has outgrown its share it is merged into the large one. All the rest (an `issuedBefore`, an
+ * `effectiveAt` to come, a subject, client, issuer or key) lies in maps, for tens of thousands of entries, not millions.
+ */
+import { fingerprint } from "./fingerprint.ts";
+import {
+  countsUntil,
+  EMPTY_SET,
+  type FingerprintSet,
+  merged,
+  NEVER,
+  setOf,
+  type TimedFingerprint,
+  withoutExpired,
+} from "./fingerprint-set.ts";
+import type { Revocation, RevocationKind, RevocationRow } from "./revocation.ts";
+import type { Fingerprint, RevocationSubject } from "./subject.ts";
+
+interface Times {
+  readonly issuedBefore: number | null;
+  readonly effectiveAt: number;
+  readonly expiresAt: number | null;
+}
+
+/** A token that is not simply revoked: from a later time on, or only if it was issued early enough. */
+export interface TimedToken extends Fingerprint, Times {}
+
+export type CutOffKind = Exclude<RevocationKind, "token">;
+
+export interface CutOff extends Times {
+  readonly kind: CutOffKind;
+  readonly issuer: string;
+  readonly value: string;
+}
+
+/** All that an index holds, in a form that can be packed (`snapshot.ts`). */
+export interface IndexContent {
+  readonly tokens: FingerprintSet;
+  readonly timedTokens: readonly TimedToken[];
+  readonly cutOffs: readonly CutOff[];
+}
+
+export interface RevocationIndex {
+  /** Applies rows in the order of their sequence. Each must be applied once: the caller keeps count. */
+  apply(rows: readonly RevocationRow[]): void;
+  /** Whether an entry that counts at `nowSeconds` meets the token, one of its ancestors, its subject, client, issuer or key. */
+  isRevoked(subject: RevocationSubject, nowSeconds: number): boolean;
+  content(): IndexContent;
+}
+
+type IssuerCutOffs = Readonly<Record<CutOffKind, Map<string, CutOff[]>>>;
+
+/** The `effectiveAt` of what counts from the beginning. */
+const AT_ONCE = 0;
+
+/** Below this many the newest are not worth merging: a search among them costs a few comparisons. */
+const LEAST_MERGED = 8192;
+
+/** An index over `content`, whose arrays it shares; without it, an empty one. */
+export function createRevocationIndex(content?: IndexContent): RevocationIndex {
+  let settled = content?.tokens ?? EMPTY_SET;
+  let newest = EMPTY_SET;
+  const timedTokens = new Map<number, TimedToken[]>();
+  const cutOffs = new Map<string, IssuerCutOffs>();
+  for (const token of content?.timedTokens ?? []) push(timedTokens, token.low, token);
+  for (const cutOff of content?.cutOffs ?? []) push(cutOffsOf(cutOff.issuer)[cutOff.kind], cutOff.value, cutOff);
+
+  function cutOffsOf(issuer: string): IssuerCutOffs {
+    let known = cutOffs.get(issuer);
+    if (known === undefined) {
+      known = { subject: new Map(), client: new Map(), issuer: new Map(), key: new Map() };
+      cutOffs.set(issuer, known);
+    }
+    return known;
+  }
+
+  function apply(rows: readonly RevocationRow[]): void {
+    const added: TimedFingerprint[] = [];
+    const removed: TimedFingerprint[] = [];
+    for (const row of rows) {
+      if (row.kind !== "token") {
+        const { kind, issuer, value } = row;
+        const of = cutOffsOf(issuer)[kind];
+        if (row.withdraws) removeOne(of, value, row);
+        else push(of, value, { kind, issuer, value, ...timesOf(row) });
+        continue;
+      }
+      const { high, low } = fingerprint(row.issuer, row.value);
+      const plain = { high, low, until: untilOf(row.expiresAt) };
+      if (row.withdraws) {
+        // A delayed entry may have been settled since (`settledContent`): then it is among the plain ones.
+        if (!removeOne(timedTokens, low, row, (there) => there.high === high)) removed.push(plain);
+        continue;
+      }
+      const times = timesOf(row);
+      if (times.issuedBefore === null && times.effectiveAt === AT_ONCE) added.push(plain);
+      else push(timedTokens, low, { high, low, ...times });
+    }
+    const { set, missing } = merged(newest, setOf(added), setOf(removed));
+    newest = set;
+    if (missing.count > 0 || newest.count > Math.max(LEAST_MERGED, settled.count / 16)) merge(missing);
+  }
+
+  function merge(removed: FingerprintSet = EMPTY_SET): void {
+    settled = merged(settled, newest, removed).set;
+    newest = EMPTY_SET;
+  }
+
+  function isRevoked(subject: RevocationSubject, nowSeconds: number): boolean {
+    for (const one of subject.fingerprints) {
+      if (counts(countsUntil(settled, one), nowSeconds) || counts(countsUntil(newest, one), nowSeconds)) return true;
+      if (timedTokens.size > 0) {
+        const timed = timedTokens.get(one.low);
+        if (timed?.some((entry) => entry.high === one.high && meets(entry, subject, nowSeconds))) return true;
+      }
+    }
+    const of = cutOffs.get(subject.issuer);
+    if (of === undefined) return false;
+    const met = (entry: CutOff): boolean => meets(entry, subject, nowSeconds);
+    return (
+      of.issuer.get(subject.issuer)?.some(met) === true ||
+      of.key.get(subject.keyId)?.some(met) === true ||
+      (subject.subject !== null && of.subject.get(subject.subject)?.some(met) === true) ||
+      (subject.client !== null && of.client.get(subject.client)?.some(met) === true)
+    );
+  }
+
+  return {
+    apply,
+    isRevoked,
+    content() {
+      merge();
+      const all = [...cutOffs.values()].flatMap((of) =>
+        Object.values(of).flatMap((lists) => [...lists.values()].flat()),
+      );
+      return { tokens: settled, timedTokens: [...timedTokens.values()].flat(), cutOffs: all };
+    },
+  };
+}
+
+/**
+ * What is left of `content` for whoever decides at `second` or later: without what has expired by then, and with the
+ * delayed tokens that count by then among the plain ones. `second` must lie so far back that nobody decides before it.
+ */
+export function settledContent(content: IndexContent, second: number): IndexContent {
+  const alive = (times: Times): boolean => times.expiresAt === null || times.expiresAt > second;
+  const isDue = (token: TimedToken): boolean => token.issuedBefore === null && token.effectiveAt <= second;
+  const timed = content.timedTokens.filter(alive);
+  const due = timed.filter(isDue).map(({ high, low, expiresAt }) => ({ high, low, until: untilOf(expiresAt) }));
+  return {
+    tokens: merged(withoutExpired(content.tokens, second), setOf(due)).set,
+    timedTokens: timed.filter((token) => !isDue(token)),
+    cutOffs: content.cutOffs.filter(alive),
+  };
+}
+
+function untilOf(expiresAt: Revocation["expiresAt"]): number {
+  return expiresAt === null ? NEVER : Math.max(0, Math.min(NEVER, expiresAt));
+}
+
+function counts(until: number, nowSeconds: number): boolean {
+  return until !== 0 && (until === NEVER || nowSeconds < until);
+}
+
+function meets(times: Times, subject: RevocationSubject, nowSeconds: number): boolean {
+  if (nowSeconds < times.effectiveAt || (times.expiresAt !== null && nowSeconds >= times.expiresAt)) return false;
+  const { issuedBefore } = times;
+  return issuedBefore === null || subject.issuedAtSeconds === null || subject.issuedAtSeconds < issuedBefore;
+}
+
+/** What began when it was written counts at once, even where the clock is behind the writer's. */
+function timesOf(row: RevocationRow): Times {
+  const effectiveAt = row.effectiveAt <= row.createdAt ? AT_ONCE : row.effectiveAt;
+  return { issuedBefore: row.issuedBefore, effectiveAt, expiresAt: row.expiresAt };
+}
+
+function push<Key, Entry>(lists: Map<Key, Entry[]>, key: Key, entry: Entry): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [entry]);
+  else list.push(entry);
+}
+
+/** Removes one entry with the times of the row that `withdrawal` repeats; says whether there was one. */
+function removeOne<Key, Entry extends Times>(
+  lists: Map<Key, Entry[]>,
+  key: Key,
+  withdrawal: RevocationRow,
+  matches: (entry: Entry) => boolean = () => true,
+): boolean {
+  const list = lists.get(key) ?? [];
+  const find = (effectiveAt: number): number =>
+    list.findIndex(
+      (entry) =>
+        matches(entry) &&
+        entry.effectiveAt === effectiveAt &&
+        entry.issuedBefore === withdrawal.issuedBefore &&
+        entry.expiresAt === withdrawal.expiresAt,
+    );
+  const delayed = find(withdrawal.effectiveAt);
+  const at = delayed === -1 ? find(AT_ONCE) : delayed;
+  if (at === -1) return false;
+  if (list.length === 1) lists.delete(key);
+  else list.splice(at, 1);
+  return true;
+}

@@ -9,7 +9,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
-import { Miniflare, type MiniflareOptions } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, type V4MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
 import { unstable_splitSqlQuery as splitSql } from "wrangler";
 
@@ -25,7 +25,7 @@ export interface GatewayOptions {
   /** Whether D1 is bound, and its schema applied. Absent: yes. */
   readonly database?: boolean;
   /** What Miniflare takes besides, for one Worker: service bindings, `cf`, … */
-  readonly miniflare?: Partial<MiniflareOptions>;
+  readonly miniflare?: Partial<V4MiniflareOptions>;
 }
 
 /** What the default origin answers. */
@@ -82,7 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const origin = options.origin === null ? null : await listen(options.origin ?? echo);
   const logs: string[] = [];
 
-  const miniflare = new Miniflare({
+  const settings = {
     host: "127.0.0.1",
     port: 0,
     cf: false,
@@ -104,7 +104,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
         stream.on("data", (chunk: Buffer) => logs.push(...String(chunk).split("\n").filter(Boolean)));
     },
     ...options.miniflare,
-  } as MiniflareOptions);
+  } as V4MiniflareOptions;
+  const miniflare = new Miniflare(convertV4MiniflareOptions(settings));
 
   try {
     const url = (await miniflare.ready).href.replace(/\/$/, "");

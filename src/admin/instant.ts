@@ -1,0 +1,24 @@
+/** Points in time as the admin API writes and reads them: RFC 3339 in UTC outside, seconds since the epoch inside. */
+
+const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
+
+/** `2026-11-22T08:00:00Z`. */
+export function formatInstant(seconds: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+/** As `formatInstant`; `null` for none. */
+export function formatInstantOrNull(seconds: number | null): string | null {
+  return seconds === null ? null : formatInstant(seconds);
+}
+
+/** Reads an RFC 3339 §5.6 date-time, fractions cut off; `null` where the text is none or the day does not exist. */
+export function parseInstant(text: string): number | null {
+  const match = PATTERN.exec(text);
+  if (match === null) return null;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
+  if (hour > 23 || minute > 59 || second > 59 || Number(match[7] ?? 0) > 23 || Number(match[8] ?? 0) > 59) return null;
+  const date = new Date(Date.UTC(year, month - 1, day));
+  if (date.getUTCMonth() + 1 !== month || date.getUTCDate() !== day) return null;
+  return Math.floor(Date.parse(text) / 1000);
+}

@@ -1,0 +1,72 @@
+/**
+ * `Idempotency-Key` on `POST /tokens`: a key makes one token a day, however often the call is sent.
+ *
+ * Guarantees: what is kept is the caller, the key, a hash of the request and the id of what it made; never the token. So
+ * a retry learns that it succeeded, and cannot be told the token again.
+ */
+import { type Sql, sql, statement, type Write, written } from "../write.ts";
+
+export interface IdempotencyKey {
+  /** Whose key it is: keys of different callers do not meet. */
+  readonly caller: string;
+  readonly key: string;
+  /** SHA-256 of what was asked for. */
+  readonly fingerprint: string;
+}
+
+export interface EarlierCall {
+  readonly fingerprint: string;
+  readonly token: string;
+}
+
+const KEPT_SECONDS = 86_400;
+
+/** 1 to 255 visible ASCII characters; draft-ietf-httpapi-idempotency-key-header quotes them, most clients do not. */
+export function isIdempotencyKey(text: string): boolean {
+  return /^[\x21-\x7e]{1,255}$/.test(text);
+}
+
+export async function fingerprintOf(request: unknown): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(request)));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Before the row of the write: forgets what is older than a day, and claims the key unless it is taken. */
+export function claimStatements(db: D1Database, use: IdempotencyKey, token: string, nowSeconds: number) {
+  return [
+    statement(db, sql("DELETE FROM idempotency WHERE created_at <= ?", nowSeconds - KEPT_SECONDS)),
+    statement(
+      db,
+      sql(
+        "INSERT OR IGNORE INTO idempotency (caller, key, fingerprint, token, created_at) VALUES (?, ?, ?, ?, ?)",
+        use.caller,
+        use.key,
+        use.fingerprint,
+        token,
+        nowSeconds,
+      ),
+    ),
+  ];
+}
+
+/** Whether this call has the key. */
+export function isClaimed(use: IdempotencyKey, token: string): Sql {
+  return sql(
+    "EXISTS (SELECT 1 FROM idempotency WHERE caller = ? AND key = ? AND token = ?)",
+    use.caller,
+    use.key,
+    token,
+  );
+}
+
+/** After the row of the write: a call that had no effect does not keep the key. */
+export function releaseStatement(db: D1Database, write: Write, token: string): D1PreparedStatement {
+  return statement(db, sql("DELETE FROM idempotency WHERE token = ? AND NOT", token), written(write));
+}
+
+export function earlierStatement(db: D1Database, use: IdempotencyKey): D1PreparedStatement {
+  return statement(
+    db,
+    sql("SELECT fingerprint, token FROM idempotency WHERE caller = ? AND key = ?", use.caller, use.key),
+  );
+}

@@ -1,0 +1,130 @@
+/**
+ * Issuing: from a request that is well-formed to a signed token and its record.
+ *
+ * Guarantees: nothing is signed before the grant has been judged, and no token leaves without its record and its row in
+ * the audit log, which are one batch. The text of the token is in the answer and nowhere else.
+ */
+import type { Policy } from "../../policy/policy.ts";
+import { issueToken, newTokenId } from "../../token/issue.ts";
+import type { Signer } from "../../token/signing-keys.ts";
+import { done, invalid, type Outcome, refused } from "../refusal.ts";
+import { auditStatement, sql, type Write } from "../write.ts";
+import { childGrant, type Grant, type Issuer, rootGrant } from "./grant.ts";
+import {
+  claimStatements,
+  type EarlierCall,
+  earlierStatement,
+  type IdempotencyKey,
+  isClaimed,
+  releaseStatement,
+} from "./idempotency.ts";
+import { findStatement, findToken, recordOf, type TokenRecord, type TokenRow } from "./records.ts";
+import type { IssueRequest } from "./request.ts";
+import { insertStatement, noAncestorEnded } from "./store.ts";
+
+/** What issuing needs: the policy, where records lie, and the key. */
+export interface Issuance {
+  readonly policy: Policy;
+  readonly db: D1Database;
+  readonly signer: Signer;
+}
+
+export type IssuedToken = TokenRecord & { readonly token: string };
+
+/** A token over this is refused by every gateway (contract §3); `credentials_malformed` would be all its holder sees. */
+const LONGEST_TOKEN = 16 * 1024;
+
+/** Issues a token as asked, or says why not. `idempotency`: `null` where the call has no key. */
+export async function issue(
+  issuance: Issuance,
+  write: Write,
+  caller: Issuer & { readonly isAdmin: boolean },
+  request: IssueRequest,
+  idempotency: IdempotencyKey | null,
+): Promise<Outcome<IssuedToken>> {
+  const { policy, db } = issuance;
+  const { nowSeconds } = write;
+  const granted = caller.isAdmin
+    ? rootGrant(policy, caller, request, nowSeconds)
+    : childGrant(policy, caller, request, nowSeconds);
+  if (!granted.ok) return granted;
+  const id = newTokenId();
+  const signed = await sign(issuance, id, granted.value);
+  if (!signed.ok) return signed;
+
+  const token = { id, name: request.name, grant: granted.value, replaces: null };
+  const claimed = idempotency === null ? sql("TRUE") : isClaimed(idempotency, id);
+  const noneEnded = noAncestorEnded(granted.value, nowSeconds);
+  const condition = sql(`${claimed.text} AND ${noneEnded.text}`, ...claimed.values, ...noneEnded.values);
+  const results = await db.batch<TokenRow>([
+    ...(idempotency === null ? [] : claimStatements(db, idempotency, id, nowSeconds)),
+    auditStatement(
+      db,
+      write,
+      { action: "token.issue", target: id, after: grantedOf(token.name, granted.value) },
+      condition,
+    ),
+    insertStatement(db, write, token),
+    ...(idempotency === null ? [] : [releaseStatement(db, write, id)]),
+    findStatement(db, id, null),
+  ]);
+  const row = results.at(-1)?.results[0];
+  if (row !== undefined) return done({ ...recordOf(row, nowSeconds), token: signed.value });
+  const earlier = idempotency === null ? null : await earlierStatement(db, idempotency).first<EarlierCall>();
+  if (idempotency === null || earlier === null) {
+    return refused("conflict", [{ field: "token", message: "a token that the caller's descends from has ended" }]);
+  }
+  return asBefore(db, earlier, idempotency, nowSeconds);
+}
+
+/** Signs what was granted. Refuses what would be too long to use. */
+export async function sign({ policy, signer }: Issuance, id: string, grant: Grant): Promise<Outcome<string>> {
+  const token = await issueToken(signer, {
+    issuer: policy.gateway.publicUrl,
+    audience: policy.tokens.audience,
+    subject: grant.subject,
+    clientId: grant.client,
+    tokenId: id,
+    issuedAtSeconds: grant.issuedAtSeconds,
+    expiresAtSeconds: grant.expiresAtSeconds,
+    ...(grant.ancestors.length > 0 && { authenticatedAtSeconds: grant.authenticatedAtSeconds }),
+    scopes: grant.scopes,
+    allowList: grant.allowList,
+    conditions: grant.conditions,
+    ancestors: grant.ancestors,
+  });
+  if (token.length <= LONGEST_TOKEN) return done(token);
+  return invalid(
+    "body",
+    `makes a token of ${token.length} characters; no request may carry more than ${LONGEST_TOKEN}`,
+  );
+}
+
+/** A grant as the audit log keeps it. */
+export function grantedOf(name: string, grant: Grant) {
+  return {
+    name,
+    subject: grant.subject,
+    scopes: grant.scopes,
+    allow_list: grant.allowList,
+    conditions: grant.conditions,
+    expires_at: new Date(grant.expiresAtSeconds * 1000).toISOString(),
+    parent: grant.parent,
+  };
+}
+
+/** What a key's second use is told: the record that the first one made, or that it was another request. */
+async function asBefore(
+  db: D1Database,
+  earlier: EarlierCall,
+  use: IdempotencyKey,
+  nowSeconds: number,
+): Promise<Outcome<never>> {
+  const field = "Idempotency-Key";
+  if (earlier.fingerprint !== use.fingerprint) {
+    return refused("conflict", [{ field, message: "was used for another request within a day" }]);
+  }
+  const row = await findToken(db, earlier.token, null);
+  const message = `made the token ${earlier.token} already; its text was shown once and is not kept`;
+  return refused("conflict", [{ field, message }], row === null ? undefined : recordOf(row, nowSeconds));
+}

@@ -1,0 +1,112 @@
+/**
+ * The statements that write token records and end them; each batch begins with its row of the audit log (`write.ts`).
+ *
+ * Guarantees: a revocation ends the token and all that descend from it, in the records as in the list that is enforced.
+ * A token that is issued under one that was just ended is not written.
+ */
+
+import { type Sql, sql, statement, type Write, written } from "../write.ts";
+import type { Grant } from "./grant.ts";
+
+/** A token to write down. */
+export interface NewToken {
+  readonly id: string;
+  readonly name: string;
+  readonly grant: Grant;
+  /** The id of the token that it takes the place of. */
+  readonly replaces: string | null;
+}
+
+/** Entries of the list stay this long past the last token that they could meet: more than any clock skew. */
+const MARGIN_SECONDS = 86_400;
+
+/** No token among its ancestors has ended. Those that this gateway has no record of are left to the list. */
+export function noAncestorEnded(grant: Grant, nowSeconds: number): Sql {
+  return sql(
+    "NOT EXISTS (SELECT 1 FROM tokens WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at <= ?)",
+    JSON.stringify(grant.ancestors),
+    nowSeconds,
+  );
+}
+
+/** Writes the record, if the write took place. Where an ancestor is about to end, it ends with it. */
+export function insertStatement(db: D1Database, write: Write, token: NewToken): D1PreparedStatement {
+  const { grant } = token;
+  const ancestors = JSON.stringify(grant.ancestors);
+  return statement(
+    db,
+    sql(
+      `INSERT INTO tokens (id, name, subject, client, scopes, allow_list, conditions, issued_at, authenticated_at, expires_at,
+         created_by_issuer, created_by_subject, parent, ancestors, replaces, revoked_at, revocation)
+       SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ending.revoked_at, ending.revocation
+       FROM (SELECT 1) LEFT JOIN
+         (SELECT revoked_at, revocation FROM tokens WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at IS NOT NULL
+          ORDER BY revoked_at LIMIT 1) AS ending
+       WHERE`,
+      token.id,
+      token.name,
+      grant.subject,
+      grant.client,
+      JSON.stringify(grant.scopes),
+      grant.allowList === null ? null : JSON.stringify(grant.allowList),
+      JSON.stringify(grant.conditions),
+      grant.issuedAtSeconds,
+      grant.authenticatedAtSeconds,
+      grant.expiresAtSeconds,
+      write.actor.issuer,
+      write.actor.subject,
+      grant.parent,
+      ancestors,
+      token.replaces,
+      ancestors,
+    ),
+    written(write),
+  );
+}
+
+/** Still in force, and not about to end before `atSeconds`. */
+export function endsAfter(id: string, atSeconds: number): Sql {
+  return sql("EXISTS (SELECT 1 FROM tokens WHERE id = ? AND (revoked_at IS NULL OR revoked_at > ?))", id, atSeconds);
+}
+
+/** Ends a token of this gateway and its tree at `atSeconds`, if the write took place. */
+export function endStatements(
+  db: D1Database,
+  write: Write,
+  token: { readonly issuer: string; readonly id: string; readonly reason: string },
+  atSeconds: number,
+): D1PreparedStatement[] {
+  const { id } = token;
+  const tree = sql("(id = ? OR number IN (SELECT token FROM token_ancestors WHERE ancestor = ?))", id, id);
+  return [
+    statement(
+      db,
+      sql(
+        `INSERT INTO revocations (kind, issuer, value, issued_before, effective_at, expires_at, reason, created_at, created_by)
+         SELECT 'token', ?, ?, NULL, ?, max(expires_at) + ?, ?, ?, ? FROM tokens WHERE`,
+        token.issuer,
+        id,
+        atSeconds,
+        MARGIN_SECONDS,
+        token.reason,
+        write.nowSeconds,
+        actorName(write),
+      ),
+      tree,
+      sql("HAVING"),
+      written(write),
+    ),
+    statement(
+      db,
+      sql("UPDATE tokens SET revoked_at = ?, revocation = (SELECT max(sequence) FROM revocations) WHERE", atSeconds),
+      tree,
+      sql("AND (revoked_at IS NULL OR revoked_at > ?) AND", atSeconds),
+      written(write),
+    ),
+  ];
+}
+
+/** Who wrote an entry of the list. */
+export function actorName({ actor }: Write): string {
+  return `${actor.issuer} ${actor.subject ?? actor.tokenId}`;
+}

@@ -1,0 +1,55 @@
+/**
+ * Child processes that never outlive their parent: each in a process group of its own, so that whatever it starts
+ * (wrangler starts workerd) ends with it, and a Ctrl-C reaches it once, from here.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { delimiter, resolve } from "node:path";
+
+const WRANGLER = resolve("node_modules/wrangler/bin/wrangler.js");
+const GRACE_MILLISECONDS = 3000;
+
+/** Nothing is told to anybody, and nothing but what was asked for is printed. */
+const QUIET = {
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_SEND_ERROR_REPORTS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+};
+
+/** Starts wrangler under this very Node, in a process group of its own, with its output piped. */
+export function startWrangler(args: readonly string[]): ChildProcess {
+  const path = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
+  return spawn(process.execPath, [WRANGLER, ...args], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...QUIET, PATH: path },
+  });
+}
+
+/** Waits until a child ends; resolves with its exit code and all that it printed. */
+export function ended(child: ChildProcess): Promise<{ readonly code: number | null; readonly output: string }> {
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (output += String(chunk)));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+/** Ends a child and everything that it has started: asks, and after three seconds insists. */
+export async function stopGroup(child: ChildProcess): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined || !signalGroup(pid, "SIGTERM")) return;
+  const deadline = Date.now() + GRACE_MILLISECONDS;
+  while (signalGroup(pid, 0)) {
+    if (Date.now() > deadline) signalGroup(pid, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Whether the group still has a process. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * `scopegate explain`: whether a call would be allowed, which route decides and why, and what each requirement asks for.
+ * Nothing is sent anywhere; the functions that enforce are asked.
+ */
+import { styleText } from "node:util";
+import type { AllowList } from "../policy/allow-list.ts";
+import { parseAddress } from "../policy/cidr.ts";
+import { type Caller, type Explanation, explain as explainCall, type Step } from "../policy/explain.ts";
+import { holderOfScopes } from "../policy/hypothetical.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
+import { callerOfToken } from "./inspect-token.ts";
+import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
+import { allowListArgument, wordsOf } from "./words.ts";
+
+const HELP = `Usage: scopegate explain METHOD PATH [options]
+
+Says whether a call would be allowed, by which route and why, and what each requirement asks for.
+Exit code 0: allowed. 1: refused, or the policy does not load. 2: wrong usage.
+
+Who asks (neither: nobody, without a token):
+  --scopes "a b"         a token of this gateway with these scopes, issued now
+  --token TOKEN          this token; verified where the local SIGNING_KEYS can, otherwise only read
+  --allow-list "t:i …"   the allow list of the token (with --scopes)
+
+From where and when:
+  --ip ADDRESS           the caller's address
+  --country CC           the caller's country
+  --at TIME              RFC 3339, such as 2026-11-01T12:00:00Z; absent: now
+  --header "Name: value" a request header, for resources that read one; may be repeated
+
+  --policy FILE          absent: ${DEFAULT_POLICY}
+  --json                 as JSON
+  -h, --help             this text
+
+Examples:
+  npx scopegate explain GET /v1/charges
+  npx scopegate explain DELETE /v1/charges/ch_1 --scopes "charges:write charges:delete" --allow-list "charge:ch_1"
+  npx scopegate explain POST /v1/payouts --scopes payouts:write --ip 10.1.2.3
+  npx scopegate explain GET "/v1/search?project=p1" --token "$TOKEN" --json
+`;
+
+export const explain: Command = {
+  name: "explain",
+  summary: "says whether a call would be allowed, by which route and why",
+  help: HELP,
+  async run(args) {
+    const { values, positionals } = parseArguments(args, {
+      scopes: { type: "string" },
+      token: { type: "string" },
+      "allow-list": { type: "string" },
+      ip: { type: "string" },
+      country: { type: "string" },
+      at: { type: "string" },
+      header: { type: "string", multiple: true },
+      policy: { type: "string" },
+      json: { type: "boolean" },
+    });
+    const [method, target] = positionals;
+    if (method === undefined || target === undefined || positionals.length > 2) {
+      throw new UsageError("METHOD and PATH are needed, and nothing besides");
+    }
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) throw new UsageError(`"${method}" is no method`);
+    if (!target.startsWith("/")) throw new UsageError(`a path begins with a slash, unlike "${target}"`);
+    if (values.token !== undefined && (values.scopes !== undefined || values["allow-list"] !== undefined)) {
+      throw new UsageError("--token brings its own scopes and allow list");
+    }
+    if (values["allow-list"] !== undefined && values.scopes === undefined) {
+      throw new UsageError("--allow-list goes with --scopes");
+    }
+    const nowSeconds = timeOf(values.at);
+    const address = addressOf(values.ip);
+    const headers = headersOf(values.header ?? []);
+    const list = allowListArgument(values["allow-list"]);
+    const country = countryOf(values.country);
+
+    const policy = requirePolicy(values.policy ?? DEFAULT_POLICY);
+    const caller = await callerOf(policy, values.token, values.scopes, list, nowSeconds);
+    const header = (name: string): string | null => headers.get(name.toLowerCase()) ?? null;
+    const explanation = explainCall(policy, { method, target, header, address, country, nowSeconds, caller });
+    if (values.json) printJson(explanation);
+    else print(explanation);
+    return explanation.allowed ? 0 : 1;
+  },
+};
+
+async function callerOf(
+  policy: Policy,
+  token: string | undefined,
+  scopes: string | undefined,
+  allowList: AllowList | null,
+  nowSeconds: number,
+): Promise<Caller> {
+  if (token !== undefined) return callerOfToken(policy, token, nowSeconds);
+  if (scopes === undefined) return { kind: "anonymous" };
+  const names = wordsOf(scopes);
+  return holderOfScopes(policy, { scopes: names, nowSeconds, ...(allowList === null ? {} : { allowList }) });
+}
+
+function timeOf(text: string | undefined): number {
+  if (text === undefined) return Math.floor(Date.now() / 1000);
+  const milliseconds = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(milliseconds)) {
+    throw new UsageError(`--at takes a time such as 2026-11-01T12:00:00Z, with its zone, not "${text}"`);
+  }
+  return Math.floor(milliseconds / 1000);
+}
+
+function addressOf(text: string | undefined): string | null {
+  if (text !== undefined && parseAddress(text) === null) throw new UsageError(`--ip takes an address, not "${text}"`);
+  return text ?? null;
+}
+
+function countryOf(text: string | undefined): string | null {
+  if (text !== undefined && !/^[A-Z]{2}$/.test(text)) throw new UsageError('--country takes a code such as "DE"');
+  return text ?? null;
+}
+
+/** Repeated headers are joined by a comma, as the runtime does it. */
+function headersOf(written: readonly string[]): Map<string, string> {
+  const headers = new Map<string, string>();
+  for (const text of written) {
+    const colon = text.indexOf(":");
+    if (colon <= 0) throw new UsageError(`--header takes "Name: value", not "${text}"`);
+    const name = text.slice(0, colon).toLowerCase();
+    const value = text.slice(colon + 1).trim();
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return headers;
+}
+
+function print({ allowed, status, reason, mode, method, path, candidates, steps }: Explanation): void {
+  const outcome = allowed ? styleText("green", "allowed") : styleText("red", `${status} ${reason ?? ""}`);
+  console.log(`${styleText("bold", `${method} ${path}`)}  ${outcome}`);
+  for (const step of steps) console.log(line(step));
+  const others = candidates.filter(({ won }) => !won);
+  if (others.length > 0) console.log("\nOther routes whose pattern has this path:");
+  for (const { route, why } of others) console.log(`  ${route}  ${styleText("dim", why)}`);
+  if (!allowed && mode === "report") console.log("\nReport mode: this would be logged, and most refusals forwarded.");
+}
+
+function line({ step, passed, assumed, detail, needs }: Step): string {
+  const mark = !passed ? styleText("red", "✗") : assumed ? styleText("yellow", "~") : styleText("green", "✓");
+  const text = `  ${mark} ${step.padEnd(11)} ${detail}`;
+  return passed || needs === undefined
+    ? text
+    : `${text}\n${styleText("dim", `${" ".repeat(16)}needs ${needsText(needs)}`)}`;
+}
+
+function needsText(needs: unknown): string {
+  if (typeof needs === "string") return needs;
+  if (!Array.isArray(needs)) return JSON.stringify(needs);
+  const entries: readonly unknown[] = needs;
+  if (entries.every((entry) => Array.isArray(entry))) return entries.map((entry) => entry.join(" and ")).join(", or ");
+  if (entries.every((entry) => typeof entry === "string")) return entries.join(", ");
+  return entries
+    .map(wantsText)
+    .filter((text) => text !== null)
+    .join("; ");
+}
+
+/** What a condition that does not hold asks for. */
+function wantsText(entry: unknown): string | null {
+  if (typeof entry !== "object" || entry === null || !("wants" in entry)) return JSON.stringify(entry);
+  return "holds" in entry && entry.holds === true ? null : String(entry.wants);
+}

@@ -1,0 +1,107 @@
+/**
+ * A token's holder for `scopegate explain`, without trusting the token: what was not checked is said. One of this gateway is
+ * verified where the local signing keys can; of another issuer's only the claims are judged, nothing is fetched.
+ */
+import { readAllowList } from "../policy/allow-list.ts";
+import { readConditions } from "../policy/conditions.ts";
+import type { Caller } from "../policy/explain.ts";
+import type { Policy } from "../policy/policy.ts";
+import { grantOf } from "../policy/scope.ts";
+import { credentials } from "../request/credentials.ts";
+import { type ClaimsOutcome, judgeClaims, judgeOwnClaims } from "../token/claims.ts";
+import { type Jws, parseJws } from "../token/jws.ts";
+import { canonicalAlgorithm } from "../token/keys.ts";
+import { OWN_SCOPES, scopesOf } from "../token/scopes.ts";
+import { createVerifier, isRefusal } from "../token/verify.ts";
+import { localSecret } from "./dev-vars.ts";
+import { signingKeysFrom } from "./local-token.ts";
+
+type Refused = Extract<Caller, { kind: "refused" }>;
+
+/** Who holds this token under this policy at `nowSeconds`, as far as it can be told from here. */
+export async function callerOfToken(policy: Policy, token: string, nowSeconds: number): Promise<Caller> {
+  if (credentials(`Bearer ${token}`).kind !== "bearer") {
+    return refused("credentials", "credentials_malformed", "is no bearer token (RFC 6750 §2.1)");
+  }
+  const jws = parseJws(token);
+  if (jws === null) return refused("token", "token_invalid", "is no JWS in compact form that could be read strictly");
+  if (jws.payload["iss"] !== policy.gateway.publicUrl) return callerOfOther(policy, jws, nowSeconds);
+
+  const unchecked = await verifyLocally(policy, token, nowSeconds);
+  if (typeof unchecked !== "string") return unchecked;
+  const outcome = judgeOwnClaims(jws, policy.tokens.audience, nowSeconds, policy.gateway.clockSkewSeconds);
+  return callerOfClaims(policy, jws, outcome, scopesOf(jws.payload, OWN_SCOPES), unchecked, nowSeconds);
+}
+
+/** The caller, verified or refused; or why the local keys cannot tell. */
+async function verifyLocally(policy: Policy, token: string, nowSeconds: number): Promise<Caller | string> {
+  const secret = localSecret("SIGNING_KEYS");
+  if (secret === null) return "its signature is not checked: there are no local SIGNING_KEYS";
+  const keys = await signingKeysFrom(secret);
+  const verifier = createVerifier({
+    policy,
+    bindings: {},
+    signingKeys: async () => keys,
+    fetch: async () => {
+      throw new Error("nothing is fetched here");
+    },
+    now: () => nowSeconds,
+    copies: null,
+    report: () => {},
+  });
+  const verified = await verifier.verify(token, nowSeconds, () => {});
+  if (!isRefusal(verified)) {
+    return {
+      kind: "holder",
+      holder: verified,
+      token: { detail: `of ${verified.subject ?? "nobody"}, verified with the local SIGNING_KEYS` },
+      revocation: NOT_ASKED,
+    };
+  }
+  if (verified.reason !== "token_invalid") return refused("token", verified.reason, "has expired");
+  if (verified.detail === "key") return "its signature is not checked: its key is not among the local SIGNING_KEYS";
+  return refused("token", verified.reason, `is not valid here: ${verified.detail}`);
+}
+
+function callerOfOther(policy: Policy, jws: Jws, nowSeconds: number): Caller {
+  const issuer = policy.issuers.find((each) => each.issuer === jws.payload["iss"]);
+  if (issuer === undefined)
+    return refused("token", "token_invalid", "comes from an issuer that the policy does not name");
+  if (!issuer.algorithms.some((name) => canonicalAlgorithm(name) === canonicalAlgorithm(jws.header.alg))) {
+    return refused("token", "token_invalid", "is signed by an algorithm that the policy does not accept");
+  }
+  const outcome = judgeClaims(jws, issuer, nowSeconds, policy.gateway.clockSkewSeconds);
+  const unchecked = `its signature is not checked: the keys of ${issuer.issuer} are not here`;
+  return callerOfClaims(policy, jws, outcome, scopesOf(jws.payload, issuer), unchecked, nowSeconds);
+}
+
+function callerOfClaims(
+  policy: Policy,
+  jws: Jws,
+  outcome: ClaimsOutcome,
+  scopes: readonly string[],
+  unchecked: string,
+  nowSeconds: number,
+): Caller {
+  if (outcome.kind === "invalid") return refused("token", "token_invalid", `is not valid here: ${outcome.fault}`);
+  if (outcome.kind === "expired") return refused("token", "token_expired", "has expired");
+  const { payload } = jws;
+  const own = payload["iss"] === policy.gateway.publicUrl;
+  return {
+    kind: "holder",
+    holder: {
+      grant: grantOf(policy.catalogue, scopes, { wildcards: true, admin: true }, nowSeconds),
+      allowList: readAllowList(Object.hasOwn(payload, "allow_list") ? payload["allow_list"] : undefined),
+      conditions: own ? readConditions(Object.hasOwn(payload, "conditions") ? payload["conditions"] : undefined) : [],
+      issuedAtSeconds: outcome.claims.issuedAtSeconds,
+    },
+    token: { detail: unchecked, assumed: true },
+    revocation: NOT_ASKED,
+  };
+}
+
+const NOT_ASKED = { detail: "is not asked from here; POST /explain on the gateway does", assumed: true } as const;
+
+function refused(step: Refused["step"], reason: Refused["reason"], detail: string): Refused {
+  return { kind: "refused", step, reason, detail: `the token ${detail}` };
+}

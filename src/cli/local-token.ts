@@ -1,0 +1,94 @@
+/**
+ * Tokens signed with the local signing keys, so that nobody needs an identity provider, or a deployed gateway, to begin.
+ * They have no record: a gateway that has the same keys accepts them, and revokes them by their `jti`.
+ */
+import type { IssuableAllowList } from "../policy/allow-list.ts";
+import { formatAllowList } from "../policy/allow-list.ts";
+import { closest } from "../policy/near.ts";
+import type { Policy } from "../policy/policy.ts";
+import { covers, isScopeToken, isWildcard } from "../policy/scope.ts";
+import { grantsUnder } from "../token/grants.ts";
+import { issueToken, newTokenId } from "../token/issue.ts";
+import { loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
+import { Refusal } from "./command.ts";
+
+export interface LocalTokenRequest {
+  readonly scopes: readonly string[];
+  readonly subject: string;
+  /** `null`: the policy's default, cut to what the scopes allow. */
+  readonly lifetimeSeconds: number | null;
+  /** `null`: the token has no list. */
+  readonly allowList: IssuableAllowList | null;
+  readonly nowSeconds: number;
+}
+
+export interface LocalToken {
+  readonly token: string;
+  readonly tokenId: string;
+  readonly expiresAtSeconds: number;
+}
+
+/** Issues a token of this gateway under its policy. Throws `Refusal` for what the policy does not allow. */
+export async function issueLocalToken(
+  policy: Policy,
+  { signer }: SigningKeys,
+  request: LocalTokenRequest,
+): Promise<LocalToken> {
+  const { scopes, subject, allowList, nowSeconds } = request;
+  checkScopes(policy, scopes);
+  const lifetimeSeconds = lifetimeOf(policy, request);
+  const tokenId = newTokenId();
+  const expiresAtSeconds = nowSeconds + lifetimeSeconds;
+  const token = await issueToken(signer, {
+    issuer: policy.gateway.publicUrl,
+    audience: policy.tokens.audience,
+    subject,
+    clientId: "scopegate-cli",
+    tokenId,
+    issuedAtSeconds: nowSeconds,
+    expiresAtSeconds,
+    scopes,
+    allowList: allowList === null ? null : formatAllowList(allowList),
+    conditions: [],
+    ancestors: [],
+  });
+  return { token, tokenId, expiresAtSeconds };
+}
+
+/** The local signing keys. Throws `Refusal` where the secret is missing or not usable. */
+export async function signingKeysFrom(secret: string | null): Promise<SigningKeys> {
+  if (secret === null) {
+    throw new Refusal("there are no signing keys: run npm start once, which makes .dev.vars, or set SIGNING_KEYS");
+  }
+  try {
+    return await loadSigningKeys(secret);
+  } catch (error) {
+    if (error instanceof SigningKeysError) throw new Refusal(error.message);
+    throw error;
+  }
+}
+
+function checkScopes({ catalogue }: Policy, names: readonly string[]): void {
+  if (names.length === 0) throw new Refusal("a token needs at least one scope");
+  const unknown = names.filter((name) => {
+    if (!isScopeToken(name)) return true;
+    if (!isWildcard(name)) return !catalogue.byName.has(name);
+    return !catalogue.scopes.some((scope) => covers(name, scope.name));
+  });
+  if (unknown.length === 0) return;
+  const list = unknown.map((name) => {
+    const near = closest(name, catalogue.byName.keys());
+    return near === null ? JSON.stringify(name) : `${JSON.stringify(name)} (did you mean "${near}"?)`;
+  });
+  throw new Refusal(`the policy has no scope ${list.join(", ")}`);
+}
+
+function lifetimeOf({ catalogue, tokens }: Policy, request: LocalTokenRequest): number {
+  const { scopes, lifetimeSeconds, nowSeconds } = request;
+  const { maxLifetimeSeconds: ofScopes } = grantsUnder(catalogue)(scopes, nowSeconds);
+  const most = Math.min(tokens.maxLifetimeSeconds, ofScopes);
+  if (lifetimeSeconds === null) return Math.min(tokens.defaultLifetimeSeconds, most);
+  if (lifetimeSeconds <= most) return lifetimeSeconds;
+  const whose = ofScopes < tokens.maxLifetimeSeconds ? "the max_lifetime of its scopes" : "[tokens] max_lifetime";
+  throw new Refusal(`a lifetime of ${lifetimeSeconds} s is over ${whose}, ${most} s`);
+}

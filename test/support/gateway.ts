@@ -99,10 +99,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ...(origin === null ? {} : { ORIGIN_URL: origin.url }),
       ...options.bindings,
     },
-    handleRuntimeStdio(stdout: NodeJS.ReadableStream, stderr: NodeJS.ReadableStream) {
-      for (const stream of [stdout, stderr])
-        stream.on("data", (chunk: Buffer) => logs.push(...String(chunk).split("\n").filter(Boolean)));
-    },
+    handleStructuredLogs: ({ message }: { message: string }) => logs.push(...message.split("\n").filter(Boolean)),
     ...options.miniflare,
   } as V4MiniflareOptions;
   const miniflare = new Miniflare(convertV4MiniflareOptions(settings));

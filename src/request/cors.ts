@@ -2,15 +2,13 @@
  * Which pages of other origins may read the answers (contract §2 `[cors]`; Fetch standard, "CORS protocol").
  *
  * Guarantees: an origin is allowed by its exact spelling or by `*`, never by a part of it; cookies are never allowed.
- * Leaves to `origin/response.ts` that the API's own answer to the same question gives way to this one.
+ * Leaves to `withHeaders` that the API's own answer to the same question gives way to this one.
  *
  * Trade-off: an answer to a request without an Origin header gets no `Vary`, because a header costs such a request more
  * than anything else that the gateway does to its answer; a cache that keeps it serves it to a page that cannot
  * read it, which fails closed.
  */
 import type { CorsPolicy } from "../policy/policy.ts";
-
-type Header = (name: string) => string | null;
 
 /** Besides what every page may read: what a refused or deprecated call says. */
 const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After, Deprecation, Sunset";
@@ -28,13 +26,18 @@ export function corsHeaders(cors: CorsPolicy, origin: string | null): readonly [
 }
 
 /** Whether a browser asks before it sends the request itself. An OPTIONS request without its headers is a call. */
-export function isPreflight(method: string, header: Header): boolean {
-  return method === "OPTIONS" && header("Access-Control-Request-Method") !== null && header("Origin") !== null;
+export function isPreflight(request: Request): boolean {
+  return (
+    request.method === "OPTIONS" &&
+    request.headers.get("Access-Control-Request-Method") !== null &&
+    request.headers.get("Origin") !== null
+  );
 }
 
 /** 204 for any path; with leave to send the request only for an allowed origin. */
-export function preflightResponse(cors: CorsPolicy, origin: string | null, requestId: string): Response {
+export function preflightResponse(cors: CorsPolicy, request: Request, requestId: string): Response {
   const headers = new Headers({ "X-Request-Id": requestId, Vary: "Origin" });
+  const origin = request.headers.get("Origin");
   const allowed = origin === null ? null : allowedOrigin(cors, origin);
   if (allowed !== null) {
     headers.set("Access-Control-Allow-Origin", allowed);

@@ -1,0 +1,171 @@
+/**
+ * The headers of the request that goes out (contract §4): what could speak for the gateway, or to the machines behind
+ * it, is taken out, and what the gateway knows is set.
+ *
+ * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with `_` for
+ * `-`, which CGI, WSGI and PHP read as the same name; that `Connection` takes out nothing that the gateway or
+ * Cloudflare put in; and that two different identities never have the same spelling.
+ * Leaves alone what Cloudflare sets by itself (CF-*, True-Client-IP): before a Worker that nothing guards, those are a
+ * client's words too, and an operator whose origin reads them names them in `remove_headers`.
+ *
+ * Cost, in workerd on a slow machine, 13 headers in, 9 set: reading the names 5 µs, each set or delete 0.3 µs. So the
+ * names are read once, and only what matches is touched. A list rebuilt by hand costs four times as much.
+ */
+import type { Policy } from "../policy/policy.ts";
+import type { Principal } from "../token/principal.ts";
+
+/** What is removed: lower-case, with `-` for every `_`. */
+export interface RemovedHeaders {
+  readonly names: ReadonlySet<string>;
+  readonly prefixes: readonly string[];
+}
+
+/** Who calls, as the token says it; `null` is not told. */
+export type Identity = Pick<Principal, "issuer" | "subject" | "client" | "tokenId">;
+
+/** What the gateway tells of one call. */
+export interface Told {
+  readonly requestId: string;
+  /** `null`: a call without a token. */
+  readonly identity: Identity | null;
+  /** The scopes that decided, separated by spaces; `null` where the route asks for none. */
+  readonly scopes: string | null;
+  readonly address: string | null;
+  readonly host: string;
+  readonly proto: string;
+}
+
+/** RFC 9110 §7.6.1, and what belonged to an upgrade to HTTP/2. */
+const HOP_BY_HOP = [
+  "connection",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** What names another target, method or caller to some server. */
+const MISLEADING = [
+  "forwarded",
+  "request-uri",
+  "x-accel-redirect",
+  "x-envoy-original-path",
+  "x-http-destinationurl",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+  "x-original-uri",
+  "x-original-url",
+  "x-override-url",
+  "x-proxy-url",
+  "x-real-ip",
+  "x-request-id",
+  "x-rewrite-url",
+];
+
+const RESERVED_PREFIXES = ["x-forwarded-", "x-scopegate-"];
+
+/** What `Connection` may name without effect: no hop has a say in these. */
+const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-)/;
+
+/** What needs no escape: printable ASCII but `%`, with spaces only inside. */
+const VERBATIM = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/;
+
+/** Computes once, from the policy, what every request loses. */
+export function compileRemovedHeaders(
+  origin: Pick<Policy["origin"], "authorization" | "removeHeaders">,
+): RemovedHeaders {
+  const names = new Set([...HOP_BY_HOP, ...MISLEADING]);
+  const prefixes = [...RESERVED_PREFIXES];
+  if (origin.authorization === "remove") names.add("authorization");
+  for (const written of origin.removeHeaders) {
+    const name = folded(written.toLowerCase());
+    if (name.endsWith("*")) prefixes.push(name.slice(0, -1));
+    else names.add(name);
+  }
+  return { names, prefixes };
+}
+
+/**
+ * Makes a copy of the client's headers those of the request that goes out, in place.
+ *
+ * An upgrade to WebSocket passes; any other is removed.
+ */
+export function rewriteHeaders(headers: Headers, removed: RemovedHeaders, told: Told): void {
+  const found: string[] = [];
+  for (const name of headers.keys()) if (isRemoved(name, removed)) found.push(name);
+  for (const name of found) {
+    if (name === "connection") removeNamedByConnection(headers);
+    if (name === "upgrade" && isWebSocketUpgrade(headers)) continue;
+    headers.delete(name);
+  }
+
+  headers.set("X-Request-Id", told.requestId);
+  headers.set("X-Forwarded-Host", told.host);
+  headers.set("X-Forwarded-Proto", told.proto);
+  if (told.address !== null) headers.set("X-Forwarded-For", told.address);
+  const { identity, scopes } = told;
+  if (identity === null) return;
+  headers.set("X-Scopegate-Issuer", headerValue(identity.issuer));
+  headers.set("X-Scopegate-Token-Id", headerValue(identity.tokenId));
+  if (identity.subject !== null) headers.set("X-Scopegate-Subject", headerValue(identity.subject));
+  if (identity.client !== null) headers.set("X-Scopegate-Client", headerValue(identity.client));
+  if (scopes !== null) headers.set("X-Scopegate-Scopes", headerValue(scopes));
+}
+
+/** Whether a request asks for a WebSocket (RFC 6455 §4.1). */
+export function isWebSocketUpgrade(headers: Headers): boolean {
+  return headers.get("Upgrade")?.toLowerCase() === "websocket";
+}
+
+/**
+ * A text as a header's value: as it is where it is plain ASCII; else what is beyond ASCII, controls, `%` and spaces at
+ * either end as the escapes of their UTF-8 octets, so that decoding gives back exactly the text.
+ * Half a surrogate pair becomes escapes that are not UTF-8: it has no decoding.
+ */
+export function headerValue(text: string): string {
+  if (VERBATIM.test(text)) return text;
+  let value = "";
+  for (const char of text) {
+    const point = char.codePointAt(0) ?? 0;
+    value += point >= 0x20 && point < 0x7f && point !== 0x25 ? char : escapes(char, point);
+  }
+  return value.replace(/^ +| +$/g, (spaces) => "%20".repeat(spaces.length));
+}
+
+function escapes(char: string, point: number): string {
+  if (point >= 0xd800 && point < 0xe000) {
+    return `%ED${hex(0x80 | ((point >> 6) & 0x3f))}${hex(0x80 | (point & 0x3f))}`;
+  }
+  return point < 0x80 ? hex(point) : encodeURIComponent(char);
+}
+
+function hex(octet: number): string {
+  return `%${octet.toString(16).toUpperCase().padStart(2, "0")}`;
+}
+
+/** `name` as the runtime gives it: lower-case. */
+function isRemoved(name: string, removed: RemovedHeaders): boolean {
+  const asRead = folded(name);
+  if (removed.names.has(asRead)) return true;
+  for (const prefix of removed.prefixes) if (asRead.startsWith(prefix)) return true;
+  return false;
+}
+
+function folded(name: string): string {
+  return name.includes("_") ? name.replaceAll("_", "-") : name;
+}
+
+function removeNamedByConnection(headers: Headers): void {
+  for (const option of (headers.get("Connection") ?? "").split(",")) {
+    const name = option.trim().toLowerCase();
+    // What is not a name would make `delete` throw; the upgrade is judged by itself.
+    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || name === "upgrade" || END_TO_END.test(name)) continue;
+    headers.delete(name);
+  }
+}

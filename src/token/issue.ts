@@ -14,6 +14,8 @@ export interface TokenContents {
   readonly clientId: string;
   readonly tokenId: string;
   readonly issuedAtSeconds: number;
+  /** From when its age counts, for a token that is issued under another; absent: from `issuedAtSeconds`. */
+  readonly authenticatedAtSeconds?: number;
   readonly expiresAtSeconds: number;
   readonly scopes: readonly string[];
   /** Normalised targets; `null`: none, which means `*:*`. Never empty. */
@@ -34,6 +36,7 @@ export async function issueToken(signer: Signer, contents: TokenContents): Promi
     sub: contents.subject,
     client_id: contents.clientId,
     iat: Math.floor(contents.issuedAtSeconds),
+    ...(contents.authenticatedAtSeconds !== undefined && { auth_time: Math.floor(contents.authenticatedAtSeconds) }),
     exp: Math.floor(contents.expiresAtSeconds),
     jti: contents.tokenId,
     scope: contents.scopes.join(" "),

@@ -11,8 +11,12 @@ export interface Principal extends Holder, RevocationSubject {
   readonly tokenId: string;
   /** The `kid` of the key that verified it; for a key without one, its RFC 7638 thumbprint. */
   readonly keyId: string;
-  /** The `jti`s of the tokens that this one was issued under, the eldest first; only this gateway's tokens have any. */
+  /**
+   * The tokens that this one was issued under, the eldest first; only this gateway's tokens have any. One of this gateway by its
+   * `jti`, one of another issuer by its issuer, a space and its id.
+   */
   readonly ancestors: readonly string[];
+  /** The `iat` claim; for a token of this gateway that has one, `auth_time`: the `iat` of the eldest of its ancestors. */
   readonly issuedAtSeconds: number | null;
   /** The `exp` claim. */
   readonly expiresAtSeconds: number;

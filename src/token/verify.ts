@@ -14,6 +14,7 @@ import { readAllowList } from "../policy/allow-list.ts";
 import { readConditions } from "../policy/conditions.ts";
 import type { IssuerPolicy, Policy } from "../policy/policy.ts";
 import { fingerprint } from "../revocation/fingerprint.ts";
+import type { Fingerprint } from "../revocation/subject.ts";
 import { signedPartName } from "../revocation/token-name.ts";
 import { tokenCache } from "./cache.ts";
 import { type ClaimFault, type ClaimsOutcome, judgeClaims, judgeOwnClaims, type TokenClaims } from "./claims.ts";
@@ -98,6 +99,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const { payload } = jws;
     const ancestors = party.own ? ancestorsOf(payload) : [];
     if (ancestors === null) return invalid("ancestors");
+    const issuedAtSeconds = party.own ? authenticatedAt(payload, claims) : claims.issuedAtSeconds;
+    if (issuedAtSeconds === undefined) return invalid("times");
     const { grant, scopes, maxLifetimeSeconds } = grants(scopesOf(payload, party.scopes), nowSeconds);
     // A token of this gateway lives no longer than its scopes may, however it got them (contract §2).
     const endSeconds = party.own
@@ -112,8 +115,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       tokenId,
       keyId: key.keyId,
       ancestors,
-      fingerprints: [tokenId, ...ancestors].map((id) => fingerprint(party.issuer, id)),
-      issuedAtSeconds: claims.issuedAtSeconds,
+      fingerprints: [
+        fingerprint(party.issuer, tokenId),
+        ...ancestors.map((name) => ancestorFingerprint(party.issuer, name)),
+      ],
+      issuedAtSeconds,
       expiresAtSeconds: claims.expiresAtSeconds,
       goodUntilSeconds: Math.min(endSeconds + skewSeconds, grant.goodUntilSeconds, keysUntil),
       own: party.own,
@@ -212,6 +218,23 @@ function sourceOf(issuer: IssuerPolicy, options: VerifierOptions): KeySource {
   const { issuer: name, jwksUri, secret } = issuer;
   if (secret === null) return remoteKeys({ issuer: name, jwksUri, fetch, copies, now, report });
   return secretKey(name, secret, Object.hasOwn(bindings, secret) ? bindings[secret] : undefined, report);
+}
+
+/** An ancestor that another issuer signed is named by its issuer, a space and its id; no id of this gateway has a space. */
+function ancestorFingerprint(issuer: string, name: string): Fingerprint {
+  const space = name.indexOf(" ");
+  return space < 0 ? fingerprint(issuer, name) : fingerprint(name.slice(0, space), name.slice(space + 1));
+}
+
+/**
+ * From when the age of a token of this gateway counts: `auth_time`, which a token keeps from the one that it was issued under
+ * (RFC 9068 §2.2.1), else `iat`. `undefined` where it is no time.
+ */
+function authenticatedAt(payload: Jws["payload"], claims: TokenClaims): number | null | undefined {
+  const claim = claimOf(payload, "auth_time");
+  if (claim === undefined) return claims.issuedAtSeconds;
+  if (typeof claim !== "number" || !(claim >= 0 && claim <= Number.MAX_SAFE_INTEGER)) return undefined;
+  return Math.min(claim, claims.issuedAtSeconds ?? claim);
 }
 
 /** The ids in the claim `ancestors`; `null` where it is no list of them. */

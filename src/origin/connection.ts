@@ -124,7 +124,10 @@ function watchOver(watch: Watch, end: () => void): () => void {
   }
   function tick(): void {
     if (over) return;
-    if (checking || watch.now() >= watch.expiresAtSeconds * 1000) return finish();
+    if (checking || watch.now() >= watch.expiresAtSeconds * 1000) {
+      finish();
+      return;
+    }
     checking = true;
     timer = setTimeout(tick, wait());
     Promise.resolve()

@@ -1,5 +1,5 @@
 /**
- * The request that goes out, and the response that comes back.
+ * The request that goes out to the origin, and how its answer comes back.
  *
  * Guarantees: path and query are those that were decided on; bodies are streams, both ways; redirects, failures and
  * WebSockets of the origin are handed back; no answer waits for headers longer than the timeout; nothing is thrown.
@@ -12,9 +12,8 @@
  * `new Request(url, request)`, which takes it along (20 µs against 8).
  */
 import type { Denial } from "../denial.ts";
-
-/** Lists: what the gateway says joins what the origin says. Of all others the gateway's value stands alone. */
-const LISTS = new Set(["vary", "access-control-expose-headers"]);
+import type { CanonicalPath } from "../request/path.ts";
+import type { Origin } from "./origin.ts";
 
 /**
  * Sends a request to the origin and gives its response once the headers are there, or why there is none.
@@ -22,46 +21,28 @@ const LISTS = new Set(["vary", "access-control-expose-headers"]);
  * The timeout counts from the start of the request, its body included, to the response's headers; what comes after
  * them may take for ever. A client that goes away takes the origin's request with it: the runtime cancels both.
  *
- * @param send Where it goes: the service binding's `fetch`, or the global one.
- * @param url The origin's base, the canonical path and the query, one after the other.
+ * @param target The canonical path and the query, as `canonicalPath` gives them.
  * @param rewrite Makes the copied headers those that go out (`rewriteHeaders`).
  */
 export async function forward(
-  send: (request: Request) => Promise<Response>,
-  url: string,
+  origin: Origin,
   request: Request,
+  target: Pick<CanonicalPath, "path" | "query">,
   rewrite: (headers: Headers) => void,
   timeoutMilliseconds: number,
 ): Promise<Response | Denial> {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), timeoutMilliseconds);
   try {
+    const url = (origin.base ?? authorityOf(request.url)) + target.path + target.query;
     const outgoing = requestTo(url, request, controller.signal);
     rewrite(outgoing.headers);
-    return await send(outgoing);
+    return await origin.fetch(outgoing);
   } catch {
     return { reason: controller.signal.aborted ? "origin_timeout" : "origin_unreachable" };
   } finally {
     clearTimeout(timer);
   }
-}
-
-/**
- * The response with more headers; itself where there are none, because a new Response costs a tenth of a forwarded
- * request. Status, body (as a stream, in its encoding) and WebSocket stay.
- *
- * With Access-Control-Allow-Origin the origin's own leave for cookies goes (contract §2: "never Allow-Credentials").
- */
-export function withHeaders(response: Response, extra: readonly (readonly [name: string, value: string])[]): Response {
-  if (extra.length === 0) return response;
-  const copy = new Response(response.body, response);
-  for (const [name, value] of extra) {
-    const lower = name.toLowerCase();
-    if (LISTS.has(lower)) copy.headers.append(name, value);
-    else copy.headers.set(name, value);
-    if (lower === "access-control-allow-origin") copy.headers.delete("Access-Control-Allow-Credentials");
-  }
-  return copy;
 }
 
 function requestTo(url: string, request: Request, signal: AbortSignal): Request {
@@ -73,4 +54,9 @@ function requestTo(url: string, request: Request, signal: AbortSignal): Request 
     return new Request(new Request(url, request), { cache, redirect, signal });
   }
   return new Request(url, { method, headers, body, cache, redirect, signal });
+}
+
+/** Scheme and authority of a URL that `canonicalPath` has taken. */
+function authorityOf(url: string): string {
+  return url.slice(0, url.indexOf("/", "https://".length));
 }

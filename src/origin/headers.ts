@@ -21,18 +21,17 @@ export interface RemovedHeaders {
 }
 
 /** Who calls, as the token says it; `null` is not told. */
-export type Identity = Pick<Principal, "issuer" | "subject" | "client" | "tokenId">;
-
-/** What the gateway tells of one call. */
-export interface Told {
-  readonly requestId: string;
-  /** `null`: a call without a token. */
-  readonly identity: Identity | null;
+export interface Identity extends Pick<Principal, "issuer" | "subject" | "client" | "tokenId"> {
   /** The scopes that decided, separated by spaces; `null` where the route asks for none. */
   readonly scopes: string | null;
+}
+
+/** What the gateway knows of a request besides its token. */
+export interface Forwarded {
+  readonly requestId: string;
   readonly address: string | null;
-  readonly host: string;
-  readonly proto: string;
+  readonly host: string | null;
+  readonly proto: "http" | "https";
 }
 
 /** RFC 9110 §7.6.1, and what belonged to an upgrade to HTTP/2. */
@@ -96,7 +95,12 @@ export function compileRemovedHeaders(
  *
  * An upgrade to WebSocket passes; any other is removed.
  */
-export function rewriteHeaders(headers: Headers, removed: RemovedHeaders, told: Told): void {
+export function rewriteHeaders(
+  headers: Headers,
+  removed: RemovedHeaders,
+  identity: Identity | null,
+  forwarded: Forwarded,
+): void {
   const found: string[] = [];
   for (const name of headers.keys()) if (isRemoved(name, removed)) found.push(name);
   for (const name of found) {
@@ -105,17 +109,16 @@ export function rewriteHeaders(headers: Headers, removed: RemovedHeaders, told: 
     headers.delete(name);
   }
 
-  headers.set("X-Request-Id", told.requestId);
-  headers.set("X-Forwarded-Host", told.host);
-  headers.set("X-Forwarded-Proto", told.proto);
-  if (told.address !== null) headers.set("X-Forwarded-For", told.address);
-  const { identity, scopes } = told;
+  headers.set("X-Request-Id", forwarded.requestId);
+  headers.set("X-Forwarded-Proto", forwarded.proto);
+  if (forwarded.host !== null) headers.set("X-Forwarded-Host", forwarded.host);
+  if (forwarded.address !== null) headers.set("X-Forwarded-For", forwarded.address);
   if (identity === null) return;
   headers.set("X-Scopegate-Issuer", headerValue(identity.issuer));
   headers.set("X-Scopegate-Token-Id", headerValue(identity.tokenId));
   if (identity.subject !== null) headers.set("X-Scopegate-Subject", headerValue(identity.subject));
   if (identity.client !== null) headers.set("X-Scopegate-Client", headerValue(identity.client));
-  if (scopes !== null) headers.set("X-Scopegate-Scopes", headerValue(scopes));
+  if (identity.scopes !== null) headers.set("X-Scopegate-Scopes", headerValue(identity.scopes));
 }
 
 /** Whether a request asks for a WebSocket (RFC 6455 §4.1). */

@@ -10,6 +10,8 @@
  */
 import type { CorsPolicy } from "../policy/policy.ts";
 
+type Header = (name: string) => string | null;
+
 /** Besides what every page may read: what a refused or deprecated call says. */
 const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After, Deprecation, Sunset";
 
@@ -26,18 +28,13 @@ export function corsHeaders(cors: CorsPolicy, origin: string | null): readonly [
 }
 
 /** Whether a browser asks before it sends the request itself. An OPTIONS request without its headers is a call. */
-export function isPreflight(request: Request): boolean {
-  return (
-    request.method === "OPTIONS" &&
-    request.headers.get("Access-Control-Request-Method") !== null &&
-    request.headers.get("Origin") !== null
-  );
+export function isPreflight(method: string, header: Header): boolean {
+  return method === "OPTIONS" && header("Access-Control-Request-Method") !== null && header("Origin") !== null;
 }
 
 /** 204 for any path; with leave to send the request only for an allowed origin. */
-export function preflightResponse(cors: CorsPolicy, request: Request, requestId: string): Response {
+export function preflightResponse(cors: CorsPolicy, origin: string | null, requestId: string): Response {
   const headers = new Headers({ "X-Request-Id": requestId, Vary: "Origin" });
-  const origin = request.headers.get("Origin");
   const allowed = origin === null ? null : allowedOrigin(cors, origin);
   if (allowed !== null) {
     headers.set("Access-Control-Allow-Origin", allowed);

@@ -1,5 +1,5 @@
 /** The routes: key, pattern, requirement, resources, conditions. */
-import { type AllowListTemplate, parseTemplate } from "./allow-list.ts";
+import { type AllowListTemplate, parseTemplate } from "./allow-list-template.ts";
 import { WELL_KNOWN } from "./built-in-routes.ts";
 import { unknownScope } from "./compile-scopes.ts";
 import { compileConditions } from "./conditions.ts";

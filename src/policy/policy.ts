@@ -4,7 +4,7 @@
  *
  * Times are seconds since the epoch, durations say their unit in their name.
  */
-import type { AllowListTemplate } from "./allow-list.ts";
+import type { AllowListTemplate } from "./allow-list-template.ts";
 import type { Conditions } from "./conditions.ts";
 import type { Router } from "./router.ts";
 import type { Catalogue, Scope } from "./scope.ts";

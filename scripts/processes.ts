@@ -7,6 +7,7 @@ import { delimiter, resolve } from "node:path";
 
 const WRANGLER = resolve("node_modules/wrangler/bin/wrangler.js");
 const GRACE_MILLISECONDS = 3000;
+const OUTPUT_KEPT = 20_000;
 
 /** Nothing is told to anybody, and nothing but what was asked for is printed. */
 const QUIET = {
@@ -26,10 +27,14 @@ export function startWrangler(args: readonly string[]): ChildProcess {
   });
 }
 
-/** Waits until a child ends; resolves with its exit code and all that it printed. */
+/** Waits until a child ends; resolves with its exit code and the last of what it printed. */
 export function ended(child: ChildProcess): Promise<{ readonly code: number | null; readonly output: string }> {
   let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (output += String(chunk)));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      output = `${output}${String(chunk)}`.slice(-OUTPUT_KEPT);
+    });
+  }
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 

@@ -2,13 +2,12 @@
  * Tokens signed with the local signing keys, so that nobody needs an identity provider, or a deployed gateway, to begin.
  * They have no record: a gateway that has the same keys accepts them, and revokes them by their `jti`.
  */
-import type { IssuableAllowList } from "../policy/allow-list.ts";
-import { formatAllowList } from "../policy/allow-list.ts";
+import { formatAllowList, type IssuableAllowList } from "../policy/allow-list.ts";
 import { closest } from "../policy/near.ts";
 import type { Policy } from "../policy/policy.ts";
 import { covers, isScopeToken, isWildcard } from "../policy/scope.ts";
 import { grantsUnder } from "../token/grants.ts";
-import { issueToken, newTokenId } from "../token/issue.ts";
+import { newTokenId, type TokenContents } from "../token/issue.ts";
 import { loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
 import { Refusal } from "./command.ts";
 
@@ -22,37 +21,23 @@ export interface LocalTokenRequest {
   readonly nowSeconds: number;
 }
 
-export interface LocalToken {
-  readonly token: string;
-  readonly tokenId: string;
-  readonly expiresAtSeconds: number;
-}
-
-/** Issues a token of this gateway under its policy. Throws `Refusal` for what the policy does not allow. */
-export async function issueLocalToken(
-  policy: Policy,
-  { signer }: SigningKeys,
-  request: LocalTokenRequest,
-): Promise<LocalToken> {
+/** What a token of this gateway will say. Throws `Refusal` for what the policy does not allow. */
+export function planLocalToken(policy: Policy, request: LocalTokenRequest): TokenContents {
   const { scopes, subject, allowList, nowSeconds } = request;
   checkScopes(policy, scopes);
-  const lifetimeSeconds = lifetimeOf(policy, request);
-  const tokenId = newTokenId();
-  const expiresAtSeconds = nowSeconds + lifetimeSeconds;
-  const token = await issueToken(signer, {
+  return {
     issuer: policy.gateway.publicUrl,
     audience: policy.tokens.audience,
     subject,
     clientId: "scopegate-cli",
-    tokenId,
+    tokenId: newTokenId(),
     issuedAtSeconds: nowSeconds,
-    expiresAtSeconds,
+    expiresAtSeconds: nowSeconds + lifetimeOf(policy, request),
     scopes,
     allowList: allowList === null ? null : formatAllowList(allowList),
     conditions: [],
     ancestors: [],
-  });
-  return { token, tokenId, expiresAtSeconds };
+  };
 }
 
 /** The local signing keys. Throws `Refusal` where the secret is missing or not usable. */

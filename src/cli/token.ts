@@ -1,8 +1,9 @@
 /** `scopegate token`: a token signed with the local signing keys, to try things with. */
 import { parseDuration } from "../policy/duration.ts";
+import { issueToken } from "../token/issue.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { localSecret } from "./dev-vars.ts";
-import { issueLocalToken, signingKeysFrom } from "./local-token.ts";
+import { planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
 import { allowListArgument, wordsOf } from "./words.ts";
 
@@ -50,13 +51,14 @@ export const token: Command = {
       nowSeconds: Math.floor(Date.now() / 1000),
     };
     const policy = requirePolicy(values.policy ?? DEFAULT_POLICY);
-    const keys = await signingKeysFrom(localSecret("SIGNING_KEYS"));
-    const issued = await issueLocalToken(policy, keys, request);
+    const contents = planLocalToken(policy, request);
+    const { signer } = await signingKeysFrom(localSecret("SIGNING_KEYS"));
+    const signed = await issueToken(signer, contents);
     if (values.json) {
-      const expiresAt = new Date(issued.expiresAtSeconds * 1000).toISOString();
-      printJson({ token: issued.token, token_id: issued.tokenId, expires_at: expiresAt });
+      const expiresAt = new Date(contents.expiresAtSeconds * 1000).toISOString();
+      printJson({ token: signed, token_id: contents.tokenId, expires_at: expiresAt });
     } else {
-      process.stdout.write(`${issued.token}\n`);
+      process.stdout.write(`${signed}\n`);
     }
     return 0;
   },

@@ -1,0 +1,235 @@
+/**
+ * `npm start`: everything that a first look needs, on this machine alone. Makes signing keys where there are none, prepares
+ * local D1 and KV, starts the demo API and the gateway in front of it, and prints a token and calls to try.
+ *
+ * Guarantees: each printed call does what it says, since each was tried first; Ctrl-C ends all that was started.
+ * ORIGIN_URL puts the gateway in front of another API than the demo's.
+ */
+import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { parseArgs, styleText } from "node:util";
+import { startOrigin } from "../demo/origin.ts";
+import { addDevVar, DEV_VARS, devVar } from "../src/cli/dev-vars.ts";
+import { planLocalToken, signingKeysFrom } from "../src/cli/local-token.ts";
+import { faultText, loadPolicy } from "../src/policy/load.ts";
+import type { Policy } from "../src/policy/policy.ts";
+import { issueToken, type TokenContents } from "../src/token/issue.ts";
+import { generateSigningKeys, type Signer } from "../src/token/signing-keys.ts";
+import { type Call, demoCalls } from "./demo-calls.ts";
+import { ended, startWrangler, stopGroup } from "./processes.ts";
+
+const HOST = "127.0.0.1";
+const DEFAULT_PORT = 8787;
+const READY_MILLISECONDS = 90_000;
+
+/** Something that the user can mend; told without a stack. */
+class StartError extends Error {}
+
+let stopping = false;
+const toStop: (() => Promise<unknown> | unknown)[] = [];
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
+const parent = process.ppid;
+setInterval(() => {
+  // npm passes signals on, but where it is killed outright nothing would tell.
+  if (process.ppid !== parent) void stop(0);
+}, 1000).unref();
+
+try {
+  await start();
+} catch (error) {
+  if (!stopping) {
+    if (!(error instanceof StartError)) throw error;
+    console.error(styleText("red", error.message, { stream: process.stderr }));
+    await stop(1);
+  }
+}
+
+async function start(): Promise<void> {
+  const port = portOf();
+  const url = `http://${HOST}:${port}`;
+  const policy = policyOf();
+  if (!(await isFree(port))) {
+    throw new StartError(`Port ${port} is taken. Take another: PORT=${port + 1} npm start`);
+  }
+  if (devVar("SIGNING_KEYS") === null) {
+    addDevVar("SIGNING_KEYS", await generateSigningKeys());
+    progress(`made ${DEV_VARS} with fresh signing keys`);
+  }
+  progress("preparing local D1 …");
+  await prepareDatabase();
+
+  const originUrl = process.env["ORIGIN_URL"] ?? (await startDemo());
+  progress(`the API is ${originUrl}`);
+  progress("starting the gateway …");
+  await startGateway(port, originUrl, `${url}${policy.gateway.adminPath}/health`);
+  const { signer } = await signingKeysFrom(devVar("SIGNING_KEYS"));
+  await printCalls(policy, signer, url);
+}
+
+function portOf(): number {
+  const { values } = parseArgs({ options: { port: { type: "string" } }, strict: true });
+  const text = values.port ?? process.env["PORT"] ?? String(DEFAULT_PORT);
+  const port = Number(text);
+  if (!/^[0-9]+$/.test(text) || port < 1 || port > 65_535) throw new StartError(`"${text}" is no port`);
+  return port;
+}
+
+function policyOf(): Policy {
+  const loaded = loadPolicy(readFileSync("scopegate.toml", "utf8"));
+  if (loaded.ok) return loaded.policy;
+  throw new StartError(`The policy does not load:\n${loaded.faults.map((fault) => faultText(fault)).join("\n")}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, HOST, () => probe.close(() => resolve(true)));
+  });
+}
+
+async function prepareDatabase(): Promise<void> {
+  const child = startWrangler(["d1", "execute", "DB", "--local", "--file", "schema.sql", "--yes"]);
+  toStop.push(() => stopGroup(child));
+  const { code, output } = await ended(child);
+  if (code !== 0 && !stopping) throw new StartError(`Local D1 could not be prepared:\n${output}`);
+}
+
+async function startDemo(): Promise<string> {
+  const { url, server } = await startOrigin(0);
+  toStop.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return url;
+}
+
+/** Starts the gateway, waits until it answers, and from then on shows what it logs. */
+async function startGateway(port: number, originUrl: string, healthUrl: string): Promise<void> {
+  const child = startWrangler([
+    "dev",
+    ...["--ip", HOST, "--port", String(port), "--var", `ORIGIN_URL:${originUrl}`],
+    ...["--show-interactive-dev-session=false", "--log-level", "log"],
+  ]);
+  toStop.push(() => stopGroup(child));
+  const exit = ended(child);
+  let exited: { readonly output: string } | undefined;
+  void exit.then((result) => {
+    exited = result;
+  });
+  const deadline = Date.now() + READY_MILLISECONDS;
+  while (!(await answers(healthUrl))) {
+    if (stopping) return;
+    if (exited !== undefined) throw new StartError(`The gateway did not start:\n${exited.output}`);
+    if (Date.now() > deadline)
+      throw new StartError(`The gateway did not answer within ${READY_MILLISECONDS / 1000} s.`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  showLog(child);
+  void exit.then(({ code }) => {
+    if (stopping) return;
+    console.error(`The gateway has ended (exit code ${code ?? "unknown"}).`);
+    void stop(1);
+  });
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+/** The gateway's decision log, and what wrangler says of a policy that has changed. */
+function showLog(child: ChildProcess): void {
+  for (const stream of [child.stdout, child.stderr]) stream?.pipe(process.stdout, { end: false });
+}
+
+async function printCalls(policy: Policy, signer: Signer, url: string): Promise<void> {
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  const calls = demoCalls(policy, HOST, nowSeconds);
+  console.log(`\n${styleText("bold", `scopegate is at ${url}`)}   Ctrl-C ends it.\n`);
+  if (calls === null) {
+    console.log(
+      "No route of the policy could be tried: none asks for a scope, or all have conditions that do not hold here.",
+    );
+    return;
+  }
+  const plan = (scopes: readonly string[], subject: string): TokenContents =>
+    planLocalToken(policy, { scopes, subject, lifetimeSeconds: null, allowList: null, nowSeconds });
+  const contents = plan(calls.scopes, "demo");
+  const token = await issueToken(signer, contents);
+  const revoked = await issueToken(signer, plan(calls.scopes, "demo-revoked"));
+  await revoke(policy, url, revoked, await issueToken(signer, plan(["scopegate:admin"], "npm-start")));
+
+  const until = new Date(contents.expiresAtSeconds * 1000).toISOString();
+  console.log(`A token with ${calls.scopes.join(" ")}, good until ${until}:\n`);
+  console.log(`  TOKEN=${token}\n`);
+  const { allowed, wrongScope } = calls;
+  const show = (title: string, expected: number | null, call: Call, shown: string | null, sent: string | null) =>
+    showCall({ url, title, expected, call, shown, token: sent }, policy.revocation.refreshMilliseconds);
+  await show("allowed", null, allowed, "$TOKEN", token);
+  if (wrongScope !== null) await show("wrong scope", 403, wrongScope, "$TOKEN", token);
+  await show("no token", 401, allowed, null, null);
+  await show("revoked", 401, allowed, revoked, revoked);
+  console.log("\nMore tokens: npx scopegate token --help. Why a call is refused: npx scopegate explain --help.\n");
+}
+
+/** Revokes a token as an administrator would. */
+async function revoke(policy: Policy, url: string, token: string, adminToken: string): Promise<void> {
+  const response = await fetch(`${url}${policy.gateway.adminPath}/revocations`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${adminToken}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ kind: "token", value: token, reason: "shown by npm start" }),
+  });
+  if (response.status !== 201) {
+    throw new StartError(`The demo's revocation was refused: ${response.status} ${await response.text()}`);
+  }
+}
+
+interface ShownCall {
+  readonly url: string;
+  readonly title: string;
+  /** `null`: whatever the API answers. */
+  readonly expected: number | null;
+  readonly call: Call;
+  /** The token as it is printed, and as it is sent. */
+  readonly shown: string | null;
+  readonly token: string | null;
+}
+
+/** Tries a call until it answers as expected, and prints it with its status. A revocation may take a refresh. */
+async function showCall({ url, title, expected, call, shown, token }: ShownCall, refresh: number): Promise<void> {
+  const deadline = Date.now() + refresh + 2000;
+  let status: number;
+  do {
+    const response = await fetch(`${url}${call.path}`, {
+      method: call.method,
+      headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+    });
+    await response.arrayBuffer();
+    status = response.status;
+    if (expected === null || status === expected) break;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  } while (Date.now() < deadline);
+  const method = call.method === "GET" ? "" : ` -X ${call.method}`;
+  const header = shown === null ? "" : ` -H "Authorization: Bearer ${shown}"`;
+  console.log(`  ${styleText("dim", `# ${title}: ${status}`)}`);
+  console.log(`  curl -i${method} "${url}${call.path}"${header}\n`);
+}
+
+function progress(text: string): void {
+  console.log(styleText("dim", `• ${text}`));
+}
+
+async function stop(code: number): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await Promise.all(toStop.map((each) => each()));
+  process.exit(code);
+}

@@ -1,4 +1,5 @@
 /** Why a route won a path: every other route whose pattern has the path too, and what sets it back. */
+import { answers } from "./cover.ts";
 import { parsePattern, type Segment } from "./pattern.ts";
 import type { Policy, Route } from "./policy.ts";
 
@@ -14,7 +15,7 @@ export function candidatesOf(policy: Policy, method: string, path: string, winne
   const place = winner === null ? -1 : matching.indexOf(winner);
   return matching.map((route, position) => {
     if (route === winner) return { route: route.key, won: true, why: whyItWon(method, matching.length, route) };
-    const hasMethod = route.methods.includes("*") || route.methods.includes(method);
+    const hasMethod = answers(route, method);
     if (winner === null || position < place || !hasMethod) {
       return { route: route.key, won: false, why: hasMethod ? "is refused for its case" : `does not have ${method}` };
     }

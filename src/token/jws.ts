@@ -76,7 +76,7 @@ function readHeader(members: Record<string, unknown>): JwsHeader | null {
   const alg = stringMember(members, "alg");
   const kid = stringMember(members, "kid");
   const typ = stringMember(members, "typ");
-  if (alg === null || alg === undefined || kid === undefined || typ === undefined) return null;
+  if (!alg || kid === undefined || typ === undefined) return null;
   if (kid !== null && kid.length > MAX_KID_LENGTH) return null;
   return { alg, kid, typ: typ === null ? null : normalizeTyp(typ) };
 }

@@ -62,8 +62,7 @@ CREATE TABLE IF NOT EXISTS receipts (
 ) STRICT, WITHOUT ROWID;
 
 -- Tokens that this gateway issued: records, never the token, its signature or its hash. "number" is the order of issue.
--- "ancestors" is the claim of that name. "revoked_at" and "revocation" (a sequence) follow the revocations of this token or
--- of an ancestor, in the same batch; what is enforced is the revocations alone.
+-- "ancestors" is the claim of that name. "revoked_at" and "revocation" (a sequence) tell the first of its token_revocations.
 CREATE TABLE IF NOT EXISTS tokens (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -89,8 +88,6 @@ CREATE TABLE IF NOT EXISTS tokens (
 CREATE INDEX IF NOT EXISTS tokens_subject ON tokens (subject, number);
 
 CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name, number);
-
-CREATE INDEX IF NOT EXISTS tokens_revocation ON tokens (revocation) WHERE revocation IS NOT NULL;
 
 -- What the list of tokens is filtered by; the triggers below keep these in step with the tokens.
 CREATE TABLE IF NOT EXISTS token_scopes (
@@ -120,12 +117,30 @@ CREATE TABLE IF NOT EXISTS token_owners (
 
 CREATE INDEX IF NOT EXISTS token_owners_token ON token_owners (token);
 
+-- Which revocations meet a token that has a record: its own, those of its ancestors and of its subject. For people to see;
+-- what is enforced is the revocations alone.
+CREATE TABLE IF NOT EXISTS token_revocations (
+  token INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (token, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS token_revocations_sequence ON token_revocations (sequence);
+
+CREATE TRIGGER IF NOT EXISTS token_revocations_added AFTER INSERT ON token_revocations
+BEGIN UPDATE tokens SET revoked_at = NEW.at, revocation = NEW.sequence WHERE number = NEW.token AND (revoked_at IS NULL OR revoked_at > NEW.at); END;
+
+CREATE TRIGGER IF NOT EXISTS token_revocations_withdrawn AFTER DELETE ON token_revocations
+BEGIN UPDATE tokens SET (revoked_at, revocation) = (SELECT at, sequence FROM token_revocations WHERE token = OLD.token ORDER BY at, sequence LIMIT 1) WHERE number = OLD.token; END;
+
 CREATE TRIGGER IF NOT EXISTS tokens_issued AFTER INSERT ON tokens
 BEGIN
-  INSERT OR IGNORE INTO token_scopes (scope, token, live_until) SELECT value, NEW.number, min(NEW.expires_at, coalesce(NEW.revoked_at, NEW.expires_at)) FROM json_each(NEW.scopes)
+  INSERT OR IGNORE INTO token_scopes (scope, token, live_until) SELECT value, NEW.number, NEW.expires_at FROM json_each(NEW.scopes)
   ; INSERT OR IGNORE INTO token_ancestors (ancestor, token) SELECT value, NEW.number FROM json_each(NEW.ancestors)
   ; INSERT OR IGNORE INTO token_owners (issuer, subject, token) SELECT NEW.created_by_issuer, NEW.created_by_subject, NEW.number WHERE NEW.created_by_subject IS NOT NULL
   ; INSERT OR IGNORE INTO token_owners (issuer, subject, token) SELECT owner.issuer, owner.subject, NEW.number FROM tokens AS elder JOIN token_owners AS owner ON owner.token = elder.number WHERE elder.id IN (NEW.parent, NEW.replaces)
+  ; INSERT OR IGNORE INTO token_revocations (token, sequence, at) SELECT NEW.number, ending.sequence, ending.at FROM tokens AS elder JOIN token_revocations AS ending ON ending.token = elder.number WHERE elder.id IN (SELECT value FROM json_each(NEW.ancestors))
 ; END;
 
 CREATE TRIGGER IF NOT EXISTS tokens_revoked AFTER UPDATE OF revoked_at ON tokens

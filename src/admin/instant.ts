@@ -12,7 +12,7 @@ export function formatInstantOrNull(seconds: number | null): string | null {
   return seconds === null ? null : formatInstant(seconds);
 }
 
-/** Reads an RFC 3339 §5.6 date-time, fractions cut off; `null` where the text is none or the day does not exist. */
+/** Reads an RFC 3339 §5.6 date-time, fractions of a second too; `null` where the text is none or the day does not exist. */
 export function parseInstant(text: string): number | null {
   const match = PATTERN.exec(text);
   if (match === null) return null;
@@ -20,5 +20,5 @@ export function parseInstant(text: string): number | null {
   if (hour > 23 || minute > 59 || second > 59 || Number(match[7] ?? 0) > 23 || Number(match[8] ?? 0) > 59) return null;
   const date = new Date(Date.UTC(year, month - 1, day));
   if (date.getUTCMonth() + 1 !== month || date.getUTCDate() !== day) return null;
-  return Math.floor(Date.parse(text) / 1000);
+  return Date.parse(text) / 1000;
 }

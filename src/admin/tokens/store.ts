@@ -29,20 +29,15 @@ export function noAncestorEnded(grant: Grant, nowSeconds: number): Sql {
   );
 }
 
-/** Writes the record, if the write took place. Where an ancestor is about to end, it ends with it. */
+/** Writes the record, if the write took place. Where an ancestor is about to end, it ends with it (`schema.sql`). */
 export function insertStatement(db: D1Database, write: Write, token: NewToken): D1PreparedStatement {
   const { grant } = token;
-  const ancestors = JSON.stringify(grant.ancestors);
   return statement(
     db,
     sql(
       `INSERT INTO tokens (id, name, subject, client, scopes, allow_list, conditions, issued_at, authenticated_at, expires_at,
-         created_by_issuer, created_by_subject, parent, ancestors, replaces, revoked_at, revocation)
-       SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ending.revoked_at, ending.revocation
-       FROM (SELECT 1) LEFT JOIN
-         (SELECT revoked_at, revocation FROM tokens WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at IS NOT NULL
-          ORDER BY revoked_at LIMIT 1) AS ending
-       WHERE`,
+         created_by_issuer, created_by_subject, parent, ancestors, replaces)
+       SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE`,
       token.id,
       token.name,
       grant.subject,
@@ -56,9 +51,8 @@ export function insertStatement(db: D1Database, write: Write, token: NewToken): 
       write.actor.issuer,
       write.actor.subject,
       grant.parent,
-      ancestors,
+      JSON.stringify(grant.ancestors),
       token.replaces,
-      ancestors,
     ),
     written(write),
   );
@@ -98,9 +92,13 @@ export function endStatements(
     ),
     statement(
       db,
-      sql("UPDATE tokens SET revoked_at = ?, revocation = (SELECT max(sequence) FROM revocations) WHERE", atSeconds),
+      sql(
+        `INSERT INTO token_revocations (token, sequence, at)
+         SELECT number, (SELECT max(sequence) FROM revocations), ? FROM tokens WHERE`,
+        atSeconds,
+      ),
       tree,
-      sql("AND (revoked_at IS NULL OR revoked_at > ?) AND", atSeconds),
+      sql("AND"),
       written(write),
     ),
   ];

@@ -1,0 +1,245 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { generateSigningKeys, loadSigningKeys } from "../../src/token/signing-keys.ts";
+import { directoryWith, type Ran, scopegate } from "./run.ts";
+
+const POLICY = readFileSync("scopegate.toml", "utf8");
+let keys: string;
+let directory: ReturnType<typeof directoryWith>;
+
+beforeAll(async () => {
+  keys = await generateSigningKeys();
+  directory = directoryWith({
+    "scopegate.toml": POLICY,
+    "broken.toml": POLICY.replace('owner       = "sales"', 'onwer       = "sales"'),
+    "warned.toml": POLICY.replace('at     = "teams:manage"', 'at     = "nobody"'),
+    ".dev.vars": `OTHER=1\nSIGNING_KEYS='${keys}'\n`,
+  });
+});
+afterAll(() => directory.remove());
+
+const run = (args: readonly string[], env: Record<string, string> = {}): Promise<Ran> =>
+  scopegate(directory.path, args, env);
+
+describe("scopegate", () => {
+  test("prints its commands, and says no to what is none of them", async () => {
+    const [help, none, unknown] = await Promise.all([run(["--help"]), run([]), run(["chekc"])]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    for (const name of ["check", "explain", "token"]) expect(help.stdout).toContain(`  ${name} `);
+    expect(none).toMatchObject({ code: 2, stdout: "" });
+    expect(unknown).toMatchObject({ code: 2, stdout: "" });
+    expect(unknown.stderr).toContain('there is no command "chekc"');
+  });
+
+  test.each(["check", "explain", "token"])("explains %s with examples", async (name) => {
+    const { code, stdout } = await run([name, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Usage: scopegate ${name}`);
+    expect(stdout).toContain("Examples:");
+    expect(stdout).toContain("--json");
+  });
+
+  test.concurrent.each([
+    [["check", "--nope"]],
+    [["check", "a", "b"]],
+    [["check", "absent.toml"]],
+    [["check", "--format", "xml"]],
+    [["explain", "GET"]],
+    [["explain", "GET", "v1"]],
+    [["explain", "G T", "/v1"]],
+    [["explain", "GET", "/v1", "--at", "yesterday"]],
+    [["explain", "GET", "/v1", "--ip", "10.0.0"]],
+    [["explain", "GET", "/v1", "--allow-list", "a:b"]],
+    [["explain", "GET", "/v1", "--scopes", "a", "--token", "b"]],
+    [["explain", "GET", "/v1", "--scopes"]],
+    [["token"]],
+    [["token", "--scopes", "charges:read", "--lifetime", "soon"]],
+    [["token", "--scopes", "charges:read", "--lifetime", "0s"]],
+    [["token", "--scopes", "charges:read", "--subject", ""]],
+    [["token", "--scopes", "charges:read", "--allow-list", "charge"]],
+    [["token", "charges:read"]],
+  ])("calls %j wrong usage", async (args) => {
+    const { code, stdout, stderr } = await run(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^scopegate: .+\nSee scopegate \w+ --help\.\n$/);
+  });
+});
+
+describe("scopegate check", () => {
+  test("says yes to the example policy, without a colour where nobody sees it", async () => {
+    expect(await run(["check"])).toEqual({ code: 0, stdout: "scopegate.toml: 0 errors, 0 warnings\n", stderr: "" });
+  });
+
+  test("says no to a policy that does not load, and names file, line, key and what was perhaps meant", async () => {
+    const { code, stdout } = await run(["check", "broken.toml"]);
+    const line = POLICY.split("\n").indexOf('owner       = "sales"') + 1;
+    expect(code).toBe(1);
+    expect(stdout).toContain(`broken.toml:${line} error SG001 scopes."customers:read".onwer: unknown key "onwer"`);
+    expect(stdout).toContain('did you mean "owner"?');
+    expect(stdout).toContain("broken.toml: 2 errors, 0 warnings");
+  });
+
+  test("warns, and fails for it only where it is asked to be strict", async () => {
+    const [lax, strict] = await Promise.all([run(["check", "warned.toml"]), run(["check", "warned.toml", "--strict"])]);
+    expect([lax.code, strict.code]).toEqual([0, 1]);
+    expect(lax.stdout).toContain("warning SG102");
+    expect(lax.stdout).toContain("why: ");
+    expect(lax.stdout).toContain("mend: ");
+  });
+
+  test("gives its findings as JSON", async () => {
+    const { code, stdout } = await run(["check", "warned.toml", "--json"], { GITHUB_ACTIONS: "true" });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: true,
+      file: "warned.toml",
+      errors: 0,
+      warnings: 2,
+      findings: [
+        { rule: "SG102", severity: "warning", at: "teams:manage", line: expect.any(Number), why: expect.any(String) },
+        { rule: "SG190", severity: "warning", at: "SG102" },
+      ],
+    });
+  });
+
+  test("writes annotations for GitHub, each on one line, whatever stands in the policy", async () => {
+    writeFileSync(
+      join(directory.path, "evil.toml"),
+      `${POLICY}\n[[checks.silence]]\nrule = "x\\n::error::owned"\nreason = "r"\n`,
+    );
+    const { code, stdout } = await run(["check", "evil.toml"], { GITHUB_ACTIONS: "true" });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^::warning file=evil\.toml,line=\d+,title=scopegate SG190::x%0A::error::owned: /);
+    expect(stdout.split("\n").filter((line) => line.startsWith("::"))).toHaveLength(1);
+  });
+});
+
+describe("scopegate token", () => {
+  test("signs a token after RFC 9068 with the keys in .dev.vars", async () => {
+    const args = ["token", "--scopes", "charges:read charges:write", "--subject", "ci", "--lifetime", "1h"];
+    const { code, stdout } = await run([...args, "--allow-list", "charge:b charge:a charge:a"]);
+    expect(code).toBe(0);
+    const token = stdout.trim();
+    expect(stdout).toBe(`${token}\n`);
+    const { publicJwks } = await loadSigningKeys(keys);
+    const { payload, protectedHeader } = await jwtVerify(token, createLocalJWKSet({ keys: [...publicJwks.keys] }), {
+      issuer: "http://127.0.0.1:8787",
+      audience: "https://api.example.com",
+      typ: "at+jwt",
+    });
+    expect(protectedHeader).toEqual({ alg: "ES256", typ: "at+jwt", kid: publicJwks.keys[0]?.kid });
+    expect(payload).toMatchObject({
+      sub: "ci",
+      client_id: expect.any(String),
+      jti: expect.any(String),
+      scope: "charges:read charges:write",
+      allow_list: ["charge:a", "charge:b"],
+    });
+    expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(3600);
+  });
+
+  test("prints JSON, and prefers the environment's keys", async () => {
+    const other = await generateSigningKeys();
+    const { stdout } = await run(["token", "--scopes", "scopegate:admin", "--json"], { SIGNING_KEYS: other });
+    const { token } = JSON.parse(stdout) as { token: string };
+    expect(decodeProtectedHeader(token).kid).toBe((JSON.parse(other) as { keys: { kid: string }[] }).keys[0]?.kid);
+  });
+
+  test("cuts the default lifetime to what a scope allows, also one that comes by a wildcard", async () => {
+    const { stdout } = await run(["token", "--scopes", "payouts:*"]);
+    const { exp = 0, iat = 0 } = decodeJwt(stdout.trim());
+    expect(exp - iat).toBe(86_400);
+  });
+
+  test.each([
+    ["a scope that the policy does not have", ["--scopes", "charge:read"], 'did you mean "charges:read"?'],
+    ["a wildcard that covers nothing", ["--scopes", "nope:*"], '"nope:*"'],
+    ["no scope", ["--scopes", " "], "at least one scope"],
+    ["a lifetime over the policy's maximum", ["--scopes", "charges:read", "--lifetime", "366d"], "max_lifetime"],
+    ["a lifetime over a scope's", ["--scopes", "charges:write", "--lifetime", "91d"], "of its scopes"],
+    ["a lifetime over that of a scope it comes to by *", ["--scopes", "*", "--lifetime", "2d"], "of its scopes"],
+  ])("refuses %s", async (_, args, message) => {
+    const [plain, json] = await Promise.all([run(["token", ...args]), run(["token", ...args, "--json"])]);
+    expect(plain).toMatchObject({ code: 1, stdout: "" });
+    expect(plain.stderr).toContain(message);
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.stdout)).toEqual({ error: expect.stringContaining(message) });
+  });
+
+  test("says where keys come from when there are none", async () => {
+    const bare = directoryWith({ "scopegate.toml": POLICY });
+    const { code, stderr } = await scopegate(bare.path, ["token", "--scopes", "charges:read"]);
+    bare.remove();
+    expect(code).toBe(1);
+    expect(stderr).toContain("npm start");
+  });
+});
+
+describe("scopegate explain", () => {
+  test("answers by its exit code and in words", async () => {
+    const [yes, no] = await Promise.all([
+      run(["explain", "GET", "/v1/charges", "--scopes", "charges:read"]),
+      run(["explain", "DELETE", "/v1/charges/ch_1", "--scopes", "charges:write"]),
+    ]);
+    expect(yes.code).toBe(0);
+    expect(yes.stdout).toMatch(/^GET \/v1\/charges {2}allowed\n/);
+    expect(no.code).toBe(1);
+    expect(no.stdout).toMatch(/^DELETE \/v1\/charges\/ch_1 {2}403 scope_insufficient\n/);
+    expect(no.stdout).toContain("✗ scopes      lacks charges:delete");
+    expect(no.stdout).toContain("needs charges:write and charges:delete");
+  });
+
+  test("gives the explanation as JSON, at a time and from an address", async () => {
+    const args = ["explain", "POST", "/v1/payouts", "--scopes", "payouts:write", "--json"];
+    const [inside, outside] = await Promise.all([
+      run([...args, "--ip", "10.1.2.3", "--at", "2026-11-01T12:00:00+01:00"]),
+      run([...args, "--ip", "192.0.2.1"]),
+    ]);
+    expect(JSON.parse(inside.stdout)).toMatchObject({ allowed: true, status: 200, route: "POST /v1/payouts" });
+    expect(JSON.parse(outside.stdout)).toMatchObject({
+      allowed: false,
+      status: 403,
+      reason: "condition_not_met",
+      path: "/v1/payouts",
+    });
+  });
+
+  test("verifies a token of this gateway with the local keys, and refuses one that was changed", async () => {
+    const { stdout } = await run(["token", "--scopes", "charges:read", "--allow-list", "charge:1"]);
+    const token = stdout.trim();
+    const [header, , signature] = token.split(".");
+    const forged = [header, btoa(JSON.stringify({ ...decodeJwt(token), scope: "*" })).replace(/=+$/, ""), signature];
+    const ask = (text: string) => run(["explain", "GET", "/v1/charges/1", "--token", text, "--json"]);
+    const [own, changed, junk] = await Promise.all([ask(token), ask(forged.join(".")), ask("a.b.c")]);
+    expect(JSON.parse(own.stdout)).toMatchObject({ allowed: true });
+    expect(own.stdout).toContain("verified with the local SIGNING_KEYS");
+    for (const answer of [changed, junk]) {
+      expect(answer.code).toBe(1);
+      expect(JSON.parse(answer.stdout)).toMatchObject({ allowed: false, status: 401, reason: "token_invalid" });
+    }
+  });
+
+  test("says what it has not checked of a token whose keys are not here", async () => {
+    const secret = new TextEncoder().encode("x".repeat(64));
+    const policy = `${POLICY}\n[[issuers]]\nissuer = "https://login.example.com/"\naudience = "here"\nalgorithms = ["HS256"]\nsecret = "S"\n`;
+    writeFileSync(join(directory.path, "issuers.toml"), policy);
+    const sign = (issuer: string, audience: string): Promise<string> =>
+      new SignJWT({ scope: "charges:read" })
+        .setProtectedHeader({ alg: "HS256" })
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setExpirationTime("1h")
+        .sign(secret);
+    const ask = async (token: string) =>
+      run(["explain", "GET", "/v1/charges", "--token", token, "--policy", "issuers.toml"]);
+    const known = await ask(await sign("https://login.example.com/", "here"));
+    const elsewhere = await ask(await sign("https://login.example.com/", "elsewhere"));
+    const unknown = await ask(await sign("https://other.example.com/", "here"));
+    expect(known.code).toBe(0);
+    expect(known.stdout).toContain("~ token       its signature is not checked");
+    expect(elsewhere.stdout).toContain("401 token_invalid");
+    expect(unknown.stdout).toContain("an issuer that the policy does not name");
+  });
+});

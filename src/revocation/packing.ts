@@ -107,14 +107,17 @@ export async function pack(db: D1Database, kv: KVNamespace): Promise<boolean> {
   return true;
 }
 
-/** Deletes from D1 what expired more than a day ago: by then no token that it could meet is alive. The newest row stays, as every reader's place. */
+/**
+ * Deletes from D1 what expired more than a day ago: by then no token that it could meet is alive. The newest row
+ * and the last of each snapshot stay: they are readers' places. */
 export async function dropExpired(db: D1Database): Promise<number> {
   const result = await withDeadline(
     db
       .prepare(
         `DELETE FROM revocations WHERE sequence IN (
            SELECT sequence FROM revocations WHERE expires_at < unixepoch() - ?1 - 1
-             AND sequence < (SELECT max(sequence) FROM revocations) ORDER BY expires_at LIMIT ?2)`,
+             AND sequence < (SELECT max(sequence) FROM revocations)
+             AND sequence NOT IN (SELECT sequence FROM snapshots) ORDER BY expires_at LIMIT ?2)`,
       )
       .bind(DAY_SECONDS, 10_000)
       .run(),

@@ -75,7 +75,7 @@ export async function readLog(db: D1Database, sequence: number, limit: number = 
 }
 
 /** Where a reader is after a page. */
-export function endOf(page: LogPage): LogPosition {
+export function endOf(page: Pick<LogPage, "from" | "rows">): LogPosition {
   const last = page.rows.at(-1);
   return last === undefined
     ? page.from

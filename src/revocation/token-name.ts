@@ -28,7 +28,7 @@ export async function signedPartName(signedPart: string): Promise<string> {
  * claims (an encrypted token, a broken payload), or nothing at all.
  */
 export async function tokenName(value: string): Promise<TokenName | null> {
-  const text = value.trim().replace(/^Bearer +/i, "");
+  const text = value.trim().replace(/^Bearer(?: +|$)/i, "");
   if (text === "") return null;
   const parts = text.split(".");
   const header = decoded(parts[0] ?? "");

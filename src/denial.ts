@@ -41,7 +41,8 @@ export type Denial =
   /** `condition` is the key of the policy that did not hold: `cidr`, `hours`, … */
   | { readonly reason: "condition_not_met"; readonly condition: string }
   | { readonly reason: "keys_unavailable" | "revocation_unavailable"; readonly retryAfterSeconds: number }
-  | { readonly reason: AdminReason; readonly errors: readonly FieldError[] };
+  /** `record` is what a conflict is with. */
+  | { readonly reason: AdminReason; readonly errors: readonly FieldError[]; readonly record?: unknown };
 
 interface ReasonText {
   readonly status: number;
@@ -213,6 +214,7 @@ export function denialResponse(denial: Denial, context: DenialContext): Response
       break;
     default:
       if ("errors" in denial) body["errors"] = denial.errors;
+      if ("record" in denial && denial.record !== undefined) body["record"] = denial.record;
   }
   return new Response(JSON.stringify(body), { status: text.status, headers });
 }

@@ -4,23 +4,22 @@ import type { Denial, FieldError } from "../denial.ts";
 export type Refusal = Extract<Denial, { readonly errors: readonly FieldError[] }>;
 
 /** A result, or the reason why there is none. */
-export type Outcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly refusal: Refusal; readonly record?: unknown };
+export type Outcome<T> = { readonly ok: true; readonly value: T } | Refused;
+
+export interface Refused {
+  readonly ok: false;
+  readonly refusal: Refusal;
+}
 
 export function done<T>(value: T): Outcome<T> {
   return { ok: true, value };
 }
 
 /** `record`: what the refusal is about, where the caller may see it; it stands in the problem document. */
-export function refused(
-  reason: Refusal["reason"],
-  errors: readonly FieldError[],
-  record?: unknown,
-): { readonly ok: false; readonly refusal: Refusal; readonly record?: unknown } {
-  return { ok: false, refusal: { reason, errors }, ...(record === undefined ? {} : { record }) };
+export function refused(reason: Refusal["reason"], errors: readonly FieldError[], record?: unknown): Refused {
+  return { ok: false, refusal: { reason, errors, ...(record === undefined ? {} : { record }) } };
 }
 
-export function invalid(field: string, message: string): { readonly ok: false; readonly refusal: Refusal } {
+export function invalid(field: string, message: string): Refused {
   return refused("request_invalid", [{ field, message }]);
 }

@@ -24,6 +24,8 @@ export const rotateSchema = v.strictObject({
   ),
 });
 
+export type RotateBody = v.InferOutput<typeof rotateSchema>;
+
 /** Rotates a token, or says why not: unknown to the owner, ended, or more than the caller holds. */
 export async function rotate(
   issuance: Issuance,

@@ -1,0 +1,255 @@
+/**
+ * The admin API under `admin_path` (contract §5), as a Hono app whose type `hc` takes for a client.
+ *
+ * Guarantees: runs only behind the gateway, which has verified the token, asked whether it is revoked and decided the
+ * call's scopes; what a caller with `scopegate:tokens` alone may see or end is decided here, in the query itself. Every
+ * refusal is a problem document like any other; nothing is cached.
+ * Leaves to the gateway: failures. What is thrown here is a bug or an outage, and becomes its 500.
+ */
+import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from "hono";
+import * as v from "valibot";
+import { denialResponse, type FieldError } from "../denial.ts";
+import { formatAllowList } from "../policy/allow-list.ts";
+import type { Policy } from "../policy/policy.ts";
+import { canonicalPath } from "../request/path.ts";
+import type { RevocationFeed } from "../revocation/feed.ts";
+import { packWhenDue } from "../revocation/packing.ts";
+import { readReceipts } from "../revocation/receipts.ts";
+import type { SigningKeys } from "../token/signing-keys.ts";
+import type { Verifier } from "../token/verify.ts";
+import { AUDIT_LIST, listAudit } from "./audit.ts";
+import { type BodyRules, faultsIn, readJson } from "./body.ts";
+import { type AdminCall, changeableBy, issuerOf, visibleTo } from "./caller.ts";
+import { listRoutes, listScopes } from "./catalogue.ts";
+import { type ExplainBody, explainCall, explainSchema } from "./explain.ts";
+import openapi from "./openapi.json" with { type: "json" };
+import { pageOf, pageQuery, readQuery, tokensQuery } from "./query.ts";
+import { done, invalid, type Outcome, type Refused, refused } from "./refusal.ts";
+import {
+  addToList,
+  findRevocation,
+  listRevocations,
+  noSuchEntry,
+  REVOCATION_LIST,
+  type RevocationsBody,
+  revocationsSchema,
+  withdraw,
+} from "./revocations.ts";
+import { fingerprintOf, type IdempotencyKey, isIdempotencyKey } from "./tokens/idempotency.ts";
+import { issue } from "./tokens/issue.ts";
+import { findToken, listName, listTokens, recordOf } from "./tokens/records.ts";
+import { type IssueBody, type IssueRequest, readIssueRequest } from "./tokens/request.ts";
+import { revoke } from "./tokens/revoke.ts";
+import { type RotateBody, rotate, rotateSchema } from "./tokens/rotate.ts";
+import type { Write } from "./write.ts";
+
+export interface AdminDependencies {
+  readonly policy: Policy;
+  readonly db: D1Database;
+  readonly kv: KVNamespace;
+  readonly signingKeys: () => Promise<Pick<SigningKeys, "signer">>;
+  readonly feed: Pick<RevocationFeed, "ready" | "isRevoked">;
+  readonly verifier: Pick<Verifier, "verify">;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export interface Admin {
+  /** Answers a call that the gateway has allowed. Rejects where D1 does not answer. */
+  fetch(request: Request, call: AdminCall): Promise<Response>;
+}
+
+/** For `hc<AdminApp>`, with the address of the gateway and its `admin_path`. */
+export type AdminApp = ReturnType<typeof createApp>;
+
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly reason: string;
+  readonly instance: string;
+  readonly errors: FieldError[];
+  /** What a conflict is with. */
+  readonly record?: unknown;
+}
+
+type RefusedResponse = Response & TypedResponse<Problem, 400 | 403 | 404 | 409 | 413 | 415, "json">;
+
+/** Hono's name for what `fetch` is called with. */
+type Env = { Bindings: AdminCall };
+
+/** Every so many rows it is asked whether the list is due to be packed. */
+const PACK_LOOK_ROWS = 1_000;
+
+/** The admin API of one isolate. */
+export function createAdmin(dependencies: AdminDependencies): Admin {
+  const app = createApp(dependencies);
+  return { fetch: async (request, call) => app.fetch(request, call) };
+}
+
+function createApp(dependencies: AdminDependencies) {
+  const { policy, db, kv, now } = dependencies;
+  const { publicUrl, adminPath } = policy.gateway;
+  const nowSeconds = (): number => Math.floor(now() / 1000);
+  const issuance = async () => ({ policy, db, signer: (await dependencies.signingKeys()).signer });
+
+  return new Hono<Env>({ getPath: (request) => pathUnder(adminPath, request) })
+    .onError((error) => {
+      throw error;
+    })
+    .notFound((c) =>
+      denialResponse({ reason: "route_not_found" }, { publicUrl, adminPath, requestId: c.env.requestId }),
+    )
+    .use(async (c, next) => {
+      await next();
+      c.header("Cache-Control", "no-store");
+      c.header("X-Request-Id", c.env.requestId);
+    })
+    .post(
+      "/tokens",
+      body<IssueBody, IssueRequest>((value) => readIssueRequest(value, policy, nowSeconds())),
+      async (c) => {
+        const caller = issuerOf(policy, c.env.principal, c.req.header("Authorization") ?? null);
+        const request = c.req.valid("json");
+        const key = await idempotencyOf(c, request);
+        if (!key.ok) return refuse(c, key);
+        const issued = await issue(await issuance(), writeOf(c), caller, request, key.value);
+        return issued.ok ? c.json(issued.value, 201) : refuse(c, issued);
+      },
+    )
+    .get("/tokens", query(tokensQuery), async (c) => {
+      const { limit, cursor, ...filter } = c.req.valid("query");
+      const owner = visibleTo(policy, c.env.principal);
+      const list = listName(filter);
+      const page = pageOf({ limit, cursor }, list);
+      if (!page.ok) return refuse(c, page);
+      return c.json(await listTokens(db, filter, owner, { list, nowSeconds: nowSeconds(), ...page.value }), 200);
+    })
+    .get("/tokens/:id", async (c) => {
+      const row = await findToken(db, c.req.param("id"), visibleTo(policy, c.env.principal));
+      return row === null ? refuse(c, noSuchToken()) : c.json(recordOf(row, nowSeconds()), 200);
+    })
+    .delete("/tokens/:id", async (c) => {
+      const owner = changeableBy(policy, c.env.principal);
+      const revoked = await revoke(db, publicUrl, writeOf(c), c.req.param("id"), owner);
+      return revoked.ok ? c.json(revoked.value, 200) : refuse(c, revoked);
+    })
+    .post("/tokens/:id/rotate", body<RotateBody, RotateBody>(bySchema(rotateSchema), { optional: true }), async (c) => {
+      const caller = issuerOf(policy, c.env.principal, c.req.header("Authorization") ?? null);
+      const rotated = await rotate(await issuance(), writeOf(c), caller, {
+        id: c.req.param("id"),
+        owner: changeableBy(policy, c.env.principal),
+        overlap: c.req.valid("json").overlap,
+      });
+      return rotated.ok ? c.json(rotated.value, 201) : refuse(c, rotated);
+    })
+    .post(
+      "/revocations",
+      body<RevocationsBody, RevocationsBody>(bySchema(revocationsSchema), { list: true }),
+      async (c) => {
+        const asked = c.req.valid("json");
+        const added = await addToList(db, policy, writeOf(c), asked);
+        if (!added.ok) return refuse(c, added);
+        const items = added.value;
+        const [last] = items.slice(-1);
+        if (last !== undefined && last.sequence % PACK_LOOK_ROWS < items.length) c.env.behind(packWhenDue(db, kv));
+        // One entry is told as one, a list as a list.
+        return Array.isArray(asked) || last === undefined ? c.json({ items }, 201) : c.json(last, 201);
+      },
+    )
+    .get("/revocations", query(pageQuery), async (c) => {
+      const page = pageOf(c.req.valid("query"), REVOCATION_LIST);
+      if (!page.ok) return refuse(c, page);
+      return c.json(await listRevocations(db, page.value.after, page.value.limit), 200);
+    })
+    .get("/revocations/:sequence", async (c) => {
+      const sequence = sequenceOf(c.req.param("sequence"));
+      const found = sequence === null ? null : await findRevocation(db, sequence, readReceipts);
+      return found === null ? refuse(c, noSuchEntry()) : c.json(found, 200);
+    })
+    .delete("/revocations/:sequence", async (c) => {
+      const sequence = sequenceOf(c.req.param("sequence"));
+      const withdrawn = sequence === null ? noSuchEntry() : await withdraw(db, writeOf(c), sequence);
+      return withdrawn.ok ? c.json(withdrawn.value, 200) : refuse(c, withdrawn);
+    })
+    .get("/scopes", async (c) => c.json({ items: await listScopes(db, policy, nowSeconds()) }, 200))
+    .get("/routes", (c) => c.json({ items: listRoutes(policy) }, 200))
+    .get("/audit", query(pageQuery), async (c) => {
+      const page = pageOf(c.req.valid("query"), AUDIT_LIST);
+      if (!page.ok) return refuse(c, page);
+      return c.json(await listAudit(db, page.value.after, page.value.limit), 200);
+    })
+    .post("/explain", body<ExplainBody, ExplainBody>(bySchema(explainSchema)), async (c) => {
+      const explained = await explainCall(dependencies, c.req.valid("json"), now(), c.env.behind);
+      return explained.ok ? c.json(explained.value, 200) : refuse(c, explained);
+    })
+    .get("/openapi.json", (c) => c.json({ ...openapi, servers: [{ url: publicUrl + adminPath }] }, 200));
+
+  function writeOf(c: Context<Env>): Write {
+    const { principal, address, requestId } = c.env;
+    return { id: crypto.randomUUID(), nowSeconds: nowSeconds(), actor: principal, address, requestId };
+  }
+
+  function refuse(c: Context<Env>, { refusal }: Refused): RefusedResponse {
+    return denialResponse(refusal, { publicUrl, adminPath, requestId: c.env.requestId }) as RefusedResponse;
+  }
+
+  /** Reads the body with `read`, which tells its faults. `In` is what a typed client may send. */
+  function body<In, Out>(
+    read: (value: unknown) => Outcome<Out>,
+    rules: BodyRules = {},
+  ): MiddlewareHandler<Env, string, { in: { json: In }; out: { json: Out } }> {
+    return async (c, next) => {
+      const json = await readJson(c.req.raw, rules);
+      const outcome = json.ok ? read(json.value) : json;
+      if (!outcome.ok) return refuse(c, outcome);
+      c.req.addValidatedData("json", outcome.value as object);
+      return next();
+    };
+  }
+
+  function query<Schema extends v.GenericSchema>(
+    schema: Schema,
+  ): MiddlewareHandler<Env, string, { in: { query: v.InferInput<Schema> }; out: { query: v.InferOutput<Schema> } }> {
+    return async (c, next) => {
+      const { query: search = "" } = canonicalPath(c.req.url, c.req.header("Host") ?? null) ?? {};
+      const outcome = readQuery(schema, new URLSearchParams(search));
+      if (!outcome.ok) return refuse(c, outcome);
+      c.req.addValidatedData("query", outcome.value as object);
+      return next();
+    };
+  }
+
+  async function idempotencyOf(c: Context<Env>, request: IssueRequest): Promise<Outcome<IdempotencyKey | null>> {
+    const key = c.req.header("Idempotency-Key");
+    if (key === undefined) return done(null);
+    if (!isIdempotencyKey(key)) return invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
+    const { issuer, subject, tokenId } = c.env.principal;
+    const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
+    const fingerprint = await fingerprintOf({ ...request, allowList });
+    return done({ caller: JSON.stringify([issuer, subject ?? tokenId]), key, fingerprint });
+  }
+}
+
+/** The path behind `admin_path`, as the gateway has decided it: canonical, without a trailing slash. */
+function pathUnder(adminPath: string, request: Request): string {
+  const path = canonicalPath(request.url, request.headers.get("host"))?.path ?? "";
+  if (!path.startsWith(`${adminPath}/`)) return "/";
+  return path.slice(adminPath.length).replace(/(?<=.)\/$/, "");
+}
+
+/** A reader that knows no more than a schema. */
+function bySchema<Schema extends v.GenericSchema>(schema: Schema): (value: unknown) => Outcome<v.InferOutput<Schema>> {
+  return (value) => {
+    const result = v.safeParse(schema, value);
+    return result.success ? done(result.output) : refused("request_invalid", faultsIn(result.issues));
+  };
+}
+
+function sequenceOf(text: string): number | null {
+  return /^[1-9][0-9]{0,15}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
+}
+
+function noSuchToken() {
+  return refused("not_found", [{ field: "id", message: "is not the id of a token" }]);
+}

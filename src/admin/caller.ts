@@ -1,0 +1,69 @@
+/**
+ * Who calls the admin API, as far as it bounds what they may see and give away. The gateway has verified the token and
+ * decided the call's scopes; this file asks only for what those scopes leave open.
+ */
+import type { ConditionTable } from "../policy/conditions.ts";
+import type { Policy } from "../policy/policy.ts";
+import { has } from "../policy/scope.ts";
+import { credentials } from "../request/credentials.ts";
+import { parseJws } from "../token/jws.ts";
+import type { Principal } from "../token/principal.ts";
+import type { Issuer } from "./tokens/grant.ts";
+import { type Owner, ownerOf } from "./tokens/records.ts";
+
+/** One call, as the gateway hands it over. */
+export interface AdminCall {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly address: string | null;
+  readonly behind: (work: Promise<unknown>) => void;
+}
+
+/** The caller as an issuer of tokens. `authorization`: the header that was verified; conditions stand in the token as text. */
+export function issuerOf(
+  policy: Policy,
+  principal: Principal,
+  authorization: string | null,
+): Issuer & { readonly isAdmin: boolean } {
+  return {
+    issuer: principal.issuer,
+    subject: principal.subject,
+    client: principal.client,
+    tokenId: principal.tokenId,
+    ancestors: principal.ancestors,
+    own: principal.own,
+    scopes: principal.scopes,
+    grant: principal.grant,
+    allowList: principal.allowList,
+    conditions: conditionsOf(principal, authorization),
+    issuedAtSeconds: principal.issuedAtSeconds,
+    expiresAtSeconds: principal.expiresAtSeconds,
+    isAdmin: holds(policy, principal, "scopegate:admin"),
+  };
+}
+
+/** Whose tokens the caller may see. */
+export function visibleTo(policy: Policy, principal: Principal): Owner {
+  return holds(policy, principal, "scopegate:read") ? null : ownerOf(principal);
+}
+
+/** Whose tokens the caller may end or replace. `scopegate:read` changes nothing. */
+export function changeableBy(policy: Policy, principal: Principal): Owner {
+  return holds(policy, principal, "scopegate:admin") ? null : ownerOf(principal);
+}
+
+function holds(policy: Policy, principal: Principal, name: string): boolean {
+  const scope = policy.catalogue.byName.get(name);
+  return scope !== undefined && has(principal.grant.granted, scope);
+}
+
+/** As the claim says them; `null` where it cannot be told, and then nothing may be issued. */
+function conditionsOf(principal: Principal, authorization: string | null): readonly ConditionTable[] | null {
+  if (principal.conditions === "unreadable") return null;
+  if (principal.conditions.length === 0) return [];
+  const given = credentials(authorization);
+  const claim = given.kind === "bearer" ? parseJws(given.token)?.payload["conditions"] : undefined;
+  const tables = Array.isArray(claim) ? claim : [claim];
+  // The verifier has read the same claim with `conditionsSchema`.
+  return claim !== undefined && tables.length === principal.conditions.length ? (tables as ConditionTable[]) : null;
+}

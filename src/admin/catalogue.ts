@@ -1,0 +1,94 @@
+/**
+ * The catalogue and the map, as the policy has them, with what the records know of their use.
+ *
+ * A scope's tokens are those that name it; one that holds it through a wildcard or another scope's `implies` stands under
+ * the name that its record has. Counting goes along an index, one entry a live token.
+ */
+import type { Alternative, Policy, Route } from "../policy/policy.ts";
+import type { RawPolicy, RawRoute } from "../policy/schema.ts";
+import { formatInstantOrNull } from "./instant.ts";
+
+/** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */
+const MOST_IDS = 100;
+
+type WrittenScope = RawPolicy["scopes"][string];
+
+export interface ScopeItem extends Partial<Omit<WrittenScope, "description" | "owner" | "implies">> {
+  readonly scope: string;
+  readonly description: string;
+  readonly owner: string;
+  readonly implies: readonly string[];
+  /** The keys of the routes that ask for it by name. */
+  readonly routes: readonly string[];
+  /** Live tokens that name it, at most a hundred. */
+  readonly tokens: readonly string[];
+  readonly token_count: number;
+  /** When it last let a request through, as far as it was written down. */
+  readonly last_decided_at: string | null;
+}
+
+export type RouteItem = { readonly route: string } & Exclude<RawRoute, string | string[]>;
+
+interface ScopeUse {
+  readonly scope: string;
+  readonly count: number;
+  readonly ids: string;
+  readonly last_at: number | null;
+}
+
+export async function listScopes(db: D1Database, policy: Policy, nowSeconds: number): Promise<ScopeItem[]> {
+  const { scopes } = policy.catalogue;
+  const { results } = await scopesStatement(
+    db,
+    scopes.map(({ name }) => name),
+    nowSeconds,
+  ).all<ScopeUse>();
+  const uses = new Map(results.map((use) => [use.scope, use]));
+  return scopes.map((scope) => {
+    const use = uses.get(scope.name);
+    return {
+      ...scope.written,
+      scope: scope.name,
+      description: scope.description,
+      owner: scope.owner,
+      implies: scope.implies,
+      routes: policy.routes
+        .filter((route) => alternativesOf(route).some((one) => one.scopes.includes(scope)))
+        .map(keyOf),
+      tokens: use === undefined ? [] : (JSON.parse(use.ids) as string[]),
+      token_count: use?.count ?? 0,
+      last_decided_at: formatInstantOrNull(use?.last_at ?? null),
+    };
+  });
+}
+
+/** One row a scope. */
+export function scopesStatement(db: D1Database, names: readonly string[], nowSeconds: number): D1PreparedStatement {
+  return db
+    .prepare(
+      `SELECT asked.value AS scope,
+         (SELECT count(*) FROM token_scopes WHERE scope = asked.value AND live_until > ?2) AS count,
+         (SELECT json_group_array(id) FROM (SELECT tokens.id FROM token_scopes AS held CROSS JOIN tokens ON tokens.number = held.token
+            WHERE held.scope = asked.value AND held.live_until > ?2 ORDER BY held.live_until DESC LIMIT ${MOST_IDS})) AS ids,
+         (SELECT last_at FROM usage WHERE kind = 'scope' AND name = asked.value ORDER BY day DESC LIMIT 1) AS last_at
+       FROM json_each(?1) AS asked`,
+    )
+    .bind(JSON.stringify(names), nowSeconds);
+}
+
+/** The operator's routes, in the order of the file. A scope, or a list of them, is told as `all`. */
+export function listRoutes(policy: Policy): RouteItem[] {
+  return policy.routes.map(({ key, written }) => {
+    if (written === undefined) return { route: key };
+    if (typeof written === "string") return { route: key, all: [written] };
+    return Array.isArray(written) ? { route: key, all: written } : { route: key, ...written };
+  });
+}
+
+function alternativesOf({ requirement }: Route): readonly Alternative[] {
+  return requirement.kind === "scopes" ? requirement.alternatives : [];
+}
+
+function keyOf({ key }: Route): string {
+  return key;
+}

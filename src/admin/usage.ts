@@ -1,0 +1,164 @@
+/**
+ * Who used what, and when last: gathered in memory on the request's way, written in batches behind responses.
+ *
+ * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
+ * fail. A use is written within `FLUSH_MILLISECONDS` and the time of one batch, unless its token was written less than a
+ * minute ago: a token, and a scope, is written at most once a minute by an isolate, and `last_used_at` by all together.
+ * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
+ * two batches. Counts are for seeing what is used, not for billing.
+ * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
+ */
+import type { Alternative } from "../policy/policy.ts";
+import type { Principal } from "../token/principal.ts";
+
+export type CountUse = (
+  principal: Principal,
+  alternative: Alternative | null,
+  nowMilliseconds: number,
+  behind: (work: Promise<unknown>) => void,
+) => void;
+
+interface Uses {
+  /** Since the last write. */
+  count: number;
+  lastAt: number;
+  writtenAt: number;
+}
+
+const FLUSH_MILLISECONDS = 4_000;
+const WRITE_MILLISECONDS = 60_000;
+const MOST_TOKENS = 10_000;
+/** A batch that has not ended by then is not waited for any more. */
+const GIVE_UP_MILLISECONDS = 15_000;
+const DAY_MILLISECONDS = 86_400_000;
+
+/** A function that counts one allowed request. `report` hears of a batch that failed; its uses are counted again. */
+export function createUsage(db: D1Database, report: (error: unknown) => void): CountUse {
+  const tokens = new Map<string, Uses>();
+  const alternatives = new Map<Alternative, Uses>();
+  /** Until when a batch is on its way or waits for its time; another is begun after it. */
+  let busyUntil = 0;
+  let lastFlushAt = 0;
+
+  async function flush(nowMilliseconds: number): Promise<void> {
+    lastFlushAt = nowMilliseconds;
+    const usedTokens = take(tokens, nowMilliseconds);
+    const usedScopes = take(alternatives, nowMilliseconds);
+    forgetIdle(tokens, nowMilliseconds);
+    if (usedTokens.length + usedScopes.length === 0) return;
+    try {
+      await writeUses(db, usedTokens, usedScopes);
+    } catch (error) {
+      giveBack(usedTokens);
+      giveBack(usedScopes);
+      report(error);
+    }
+  }
+
+  return (principal, alternative, nowMilliseconds, behind) => {
+    let isDue = principal.own && count(tokens, principal.tokenId, nowMilliseconds);
+    if (alternative !== null) isDue = count(alternatives, alternative, nowMilliseconds) || isDue;
+    if (!isDue || nowMilliseconds < busyUntil) return;
+    busyUntil = nowMilliseconds + GIVE_UP_MILLISECONDS;
+    const wait = Math.max(0, lastFlushAt + FLUSH_MILLISECONDS - nowMilliseconds);
+    behind(
+      delay(wait)
+        .then(() => flush(nowMilliseconds + wait))
+        .finally(() => {
+          busyUntil = 0;
+        }),
+    );
+  };
+}
+
+/** Counts a use, and tells whether it should be written soon. */
+function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number): boolean {
+  const known = uses.get(key);
+  if (known === undefined) {
+    if (uses.size >= MOST_TOKENS) return true;
+    uses.set(key, { count: 1, lastAt: nowMilliseconds, writtenAt: Number.NEGATIVE_INFINITY });
+    return true;
+  }
+  known.count++;
+  known.lastAt = nowMilliseconds;
+  return nowMilliseconds - known.writtenAt >= WRITE_MILLISECONDS;
+}
+
+interface Taken<Key> {
+  readonly key: Key;
+  readonly uses: Uses;
+  readonly count: number;
+  readonly lastAt: number;
+  readonly writtenBefore: number;
+}
+
+/** What is due, set to nothing. */
+function take<Key>(all: Map<Key, Uses>, nowMilliseconds: number): Taken<Key>[] {
+  const taken: Taken<Key>[] = [];
+  for (const [key, uses] of all) {
+    if (uses.count === 0 || nowMilliseconds - uses.writtenAt < WRITE_MILLISECONDS) continue;
+    taken.push({ key, uses, count: uses.count, lastAt: uses.lastAt, writtenBefore: uses.writtenAt });
+    uses.count = 0;
+    uses.writtenAt = nowMilliseconds;
+  }
+  return taken;
+}
+
+function giveBack(taken: readonly Taken<unknown>[]): void {
+  for (const { uses, count, writtenBefore } of taken) {
+    uses.count += count;
+    uses.writtenAt = writtenBefore;
+  }
+}
+
+/** What was written and not used for a minute needs no place in memory. */
+function forgetIdle(uses: Map<string, Uses>, nowMilliseconds: number): void {
+  for (const [key, { count, writtenAt }] of uses) {
+    if (count === 0 && nowMilliseconds - writtenAt >= WRITE_MILLISECONDS) uses.delete(key);
+  }
+}
+
+async function writeUses(
+  db: D1Database,
+  usedTokens: readonly Taken<string>[],
+  usedAlternatives: readonly Taken<Alternative>[],
+): Promise<void> {
+  const tokens = JSON.stringify(usedTokens.map(({ key, count, lastAt }) => [key, count, ...times(lastAt)]));
+  const scopes = JSON.stringify(
+    usedAlternatives.flatMap(({ key, count, lastAt }) =>
+      key.scopes.map((scope) => [scope.name, count, ...times(lastAt)]),
+    ),
+  );
+  await db.batch([
+    db
+      .prepare(
+        `UPDATE tokens SET last_used_at = used.value ->> 2 FROM json_each(?1) AS used
+         WHERE tokens.id = used.value ->> 0 AND coalesce(tokens.last_used_at, 0) <= (used.value ->> 2) - 60`,
+      )
+      .bind(tokens),
+    db
+      .prepare(
+        `${ADD_USES} SELECT 'token', used.value ->> 0, used.value ->> 3, used.value ->> 1, used.value ->> 2
+         FROM json_each(?1) AS used WHERE EXISTS (SELECT 1 FROM tokens WHERE id = used.value ->> 0) ${ON_KNOWN_DAY}`,
+      )
+      .bind(tokens),
+    db
+      .prepare(
+        `${ADD_USES} SELECT 'scope', value ->> 0, value ->> 3, value ->> 1, value ->> 2 FROM json_each(?1) WHERE TRUE ${ON_KNOWN_DAY}`,
+      )
+      .bind(scopes),
+  ]);
+}
+
+const ADD_USES = "INSERT INTO usage (kind, name, day, count, last_at)";
+const ON_KNOWN_DAY = `ON CONFLICT (kind, name, day)
+  DO UPDATE SET count = count + excluded.count, last_at = max(last_at, excluded.last_at)`;
+
+/** The second and the day of a use. */
+function times(milliseconds: number): [seconds: number, day: number] {
+  return [Math.floor(milliseconds / 1000), Math.floor(milliseconds / DAY_MILLISECONDS)];
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return milliseconds === 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -24,18 +24,7 @@
  * by milliseconds; isolates that share answers refresh up to a quarter earlier, so that they do not all ask at once.
  */
 import { withDeadline } from "./deadline.ts";
-import {
-  continuation,
-  type LocationCache,
-  type LogTail,
-  readShared,
-  type SharedAnswer,
-  share,
-} from "./location-cache.ts";
-import { loadSnapshot } from "./packing.ts";
-import { REPORT_SECONDS, reportReceipt } from "./receipts.ts";
-import { createRevocationIndex, type RevocationIndex } from "./revocation-index.ts";
-import { endOf, type LogPosition, readLog, samePosition } from "./revocation-log.ts";
+import { createKnowledge, type KnowledgeOptions } from "./knowledge.ts";
 import { createSteadyClock } from "./steady-clock.ts";
 import type { RevocationSubject } from "./subject.ts";
 
@@ -53,29 +42,8 @@ export interface RevocationFeed {
   state(nowMilliseconds: number): { readonly sequence: number; readonly ageMilliseconds: number } | null;
 }
 
-export interface RevocationFeedOptions {
-  readonly db: D1Database;
-  readonly kv: KVNamespace;
-  /** `null`: every isolate asks D1 itself. */
-  readonly cache: LocationCache | null;
-  /** Wall time in milliseconds. */
-  readonly now: () => number;
-  readonly refreshMilliseconds: number;
+export interface RevocationFeedOptions extends KnowledgeOptions {
   readonly maxStalenessMilliseconds: number;
-  /** The location that this isolate runs in (`request.cf.colo`), once it is known; without one no receipts are sent. */
-  readonly location: () => string | null;
-}
-
-interface Held {
-  readonly index: RevocationIndex;
-  /** `null`: nothing has been read yet. */
-  position: LogPosition | null;
-  /** When the query behind it was sent, on the steady clock; -Infinity while it has not caught up yet. */
-  asOf: number;
-  /** From which age on it is refreshed. */
-  due: number;
-  /** What the last two refreshes brought, for those in this location who are a little behind. */
-  tails: readonly [before: LogTail, last: LogTail] | null;
 }
 
 interface Attempt {
@@ -91,26 +59,22 @@ const PATIENCE = 1_000;
 const PATIENCE_COLD = 3_000;
 const ROUNDS = 6;
 const STRICT = 6_000;
-const MOST_SHARED_ROWS = 5_000;
 
 /** A feed for one isolate. Does nothing until it is asked. */
 export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
-  const { db, kv, cache, refreshMilliseconds: refresh, maxStalenessMilliseconds: maxStaleness } = options;
+  const { refreshMilliseconds: refresh, maxStalenessMilliseconds: maxStaleness } = options;
   const clock = createSteadyClock(options.now);
   const time = (): number => clock.at(options.now());
+  const knowledge = createKnowledge(options, clock);
 
-  let held: Held | null = null;
-  /** The index that last caught up: what decides while another is being loaded in its place. */
-  let deciding: RevocationIndex | null = null;
   let current: Attempt | null = null;
   let failing = false;
   let retryAt = -Infinity;
-  let receiptAt = -Infinity;
 
   function ready(nowMilliseconds: number, behind: Behind): true | Promise<boolean> {
     const now = clock.at(nowMilliseconds);
-    const age = held === null ? Infinity : now - held.asOf;
-    if (held !== null && age < held.due) return true;
+    const age = knowledge.age(now);
+    if (age < knowledge.due()) return true;
     if (age < Math.min(refresh + GRACE, maxStaleness) || (failing && age < maxStaleness)) {
       if (current !== null || now >= retryAt) attempt(now, behind);
       return true;
@@ -125,7 +89,8 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     const mine: Attempt = { done, steps: 0, progressAt: now };
     current = mine;
     const end = (succeeded: boolean): void => {
-      failing = !succeeded;
+      // One that was given up says nothing about those that came after it.
+      if (succeeded || current === mine) failing = !succeeded;
       if (!succeeded) retryAt = time() + Math.min(refresh, PATIENCE);
       if (current === mine) current = null;
       resolve(succeeded);
@@ -135,10 +100,10 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
       mine.progressAt = time();
     };
     behind(
-      refreshOnce(progress).then(
+      knowledge.refresh(progress).then(
         async (asked) => {
           end(true);
-          if (asked) await tell();
+          if (asked) await knowledge.tell();
         },
         () => end(false),
       ),
@@ -151,7 +116,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     for (let round = 0; round < ROUNDS; round++) {
       const joined = attempt(time(), behind);
       const { steps } = joined;
-      const patience = caughtUp(held) ? PATIENCE : PATIENCE_COLD;
+      const patience = knowledge.index() === null ? PATIENCE_COLD : PATIENCE;
       const succeeded = await withDeadline(joined.done, patience, "a refresh").catch(() => null);
       const stuck = succeeded === null && joined.steps === steps;
       if (stuck) {
@@ -160,135 +125,34 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
         failing = true;
         hope--;
       }
-      if (held !== null && time() - held.asOf < maxStaleness) return true;
+      if (succeeded === null && !stuck) continue;
+      if (knowledge.age(time()) < maxStaleness) return true;
       if (succeeded === false || hope === 0) return false;
     }
     return false;
   }
 
-  /** Brings `held` up to date by the location's answer, else by D1. True: D1 was asked. Throws where that fails. */
-  async function refreshOnce(progress: () => void): Promise<boolean> {
-    const target = held;
-    if (cache !== null && caughtUp(target)) {
-      const shared = await readShared(cache, target.position.history);
-      if (shared !== null && held === target && takeShared(target, shared)) return false;
-    }
-    await askDatabase(progress);
-    return true;
-  }
-
-  function takeShared(target: CaughtUp, shared: SharedAnswer): boolean {
-    const wall = options.now();
-    const now = time();
-    const age = wall - shared.sentAt;
-    const rows = continuation(shared.tail, target.position);
-    if (age < 0 || age >= refresh || now - age <= target.asOf || rows === null) return false;
-    if (shared.receiptAt !== null) receiptAt = Math.max(receiptAt, now - Math.max(0, wall - shared.receiptAt));
-    take(target, { from: target.position, rows }, now - age);
-    target.due = refresh * (0.75 + Math.random() / 4);
-    return true;
-  }
-
-  /** Asks the primary until a page is complete whose query was sent after this was called, and applied. */
-  async function askDatabase(progress: () => void): Promise<void> {
-    let mismatches = 0;
-    while (true) {
-      if (held === null) {
-        // A snapshot that the log does not continue would be loaded again and again.
-        const loaded = mismatches < 2 ? await loadSnapshot(db, kv) : null;
-        progress();
-        held ??= {
-          index: loaded?.index ?? createRevocationIndex(),
-          position: loaded?.position ?? null,
-          asOf: -Infinity,
-          due: refresh,
-          tails: null,
-        };
-      }
-      const target = held;
-      const { position } = target;
-      const sentAt = time();
-      const page = await readLog(db, position?.sequence ?? 0);
-      progress();
-      if (held !== target) continue;
-      const continues = position === null || samePosition(position, page.from);
-      if (!continues || (target.position !== null && target.position.history !== page.from.history)) {
-        // The database was restored, or its newest row dropped: what is held is no beginning of this log.
-        mismatches++;
-        held = null;
-        continue;
-      }
-      take(target, page, page.complete ? sentAt : -Infinity);
-      if (!page.complete) continue;
-      target.due = refresh;
-      deciding = target.index;
-      return;
-    }
-  }
-
-  /** Applies what of the page has not been applied yet. */
-  function take(target: Held, page: LogTail, asOf: number): void {
-    const from = target.position ?? page.from;
-    const rows = page.rows.filter((row) => row.sequence > from.sequence);
-    target.index.apply(rows);
-    const tail = { from, rows };
-    target.position = endOf(tail);
-    target.asOf = Math.max(target.asOf, asOf);
-    target.tails = [target.tails?.[1] ?? { from, rows: [] }, tail];
-  }
-
-  /** Shares what D1 said with this location, and sends the location's receipt where it is time for one. Never throws. */
-  async function tell(): Promise<void> {
-    if (!caughtUp(held) || held.tails === null) return;
-    const { position, asOf } = held;
-    const [before, last] = held.tails;
-    const rows = [...before.rows, ...last.rows];
-    const tail = rows.length <= MOST_SHARED_ROWS ? { from: before.from, rows } : { from: position, rows: [] };
-    const location = options.location();
-    const now = time();
-    const isReceiptDue = location !== null && now - receiptAt >= REPORT_SECONDS * 1000;
-    if (isReceiptDue) receiptAt = now;
-    if (cache !== null) {
-      const wall = options.now();
-      const shared = {
-        tail,
-        sentAt: wall - (now - asOf),
-        receiptAt: Number.isFinite(receiptAt) ? wall - (now - receiptAt) : null,
-      };
-      await share(cache, shared, refresh);
-    }
-    if (isReceiptDue) await reportReceipt(db, location, position.sequence, (now - asOf) / 1000).catch(() => {});
-  }
-
   return {
     ready,
     isRevoked(subject, nowSeconds) {
-      if (deciding === null) throw new Error("the revocation feed was asked before it was ready");
-      return deciding.isRevoked(subject, nowSeconds);
+      const index = knowledge.index();
+      if (index === null) throw new Error("the revocation feed was asked before it was ready");
+      return index.isRevoked(subject, nowSeconds);
     },
     async isRevokedStrict(subject, nowSeconds) {
       try {
         // The first load is shared: a million entries are not fetched once per request.
-        if (!caughtUp(held) && !(await waitUntilRecent(() => {}))) return null;
-        await withDeadline(
-          askDatabase(() => {}),
-          STRICT,
-          "D1",
-        );
-        return deciding?.isRevoked(subject, nowSeconds) ?? null;
+        if (knowledge.age(time()) === Infinity && !(await waitUntilRecent(() => {}))) return null;
+        const asked = knowledge.askDatabase(() => {});
+        await withDeadline(asked, STRICT, "D1");
+        return knowledge.index()?.isRevoked(subject, nowSeconds) ?? null;
       } catch {
         return null;
       }
     },
     state(nowMilliseconds) {
-      if (!caughtUp(held)) return null;
-      return { sequence: held.position.sequence, ageMilliseconds: clock.at(nowMilliseconds) - held.asOf };
+      const ageMilliseconds = knowledge.age(clock.at(nowMilliseconds));
+      return ageMilliseconds === Infinity ? null : { sequence: knowledge.sequence(), ageMilliseconds };
     },
   };
-}
-
-type CaughtUp = Held & { position: LogPosition };
-
-function caughtUp(held: Held | null): held is CaughtUp {
-  return held !== null && held.position !== null && held.asOf !== -Infinity;
 }

@@ -40,16 +40,24 @@ const remembered = new Map<string, JwsHeader>();
 
 /** Reads a JWS in compact serialization, of at most 16 KiB; `null` where it is anything else. Does not verify it. */
 export function parseJws(token: string): Jws | null {
+  const parts = splitJws(token);
+  const payload = parts === null ? null : jsonObject(parts.encodedPayload);
+  if (parts === null || payload === null) return null;
+  return { header: parts.header, payload, signedPart: parts.signedPart };
+}
+
+/** The same for a payload of any kind, which is left encoded. */
+export function splitJws(
+  token: string,
+): { readonly header: JwsHeader; readonly encodedPayload: string; readonly signedPart: string } | null {
   if (token.length > MAX_TOKEN_LENGTH) return null;
   const first = token.indexOf(".");
   const second = token.indexOf(".", first + 1);
-  if (first <= 0 || second <= first + 1 || token.indexOf(".", second + 1) !== -1) return null;
-  if (!isBase64url(token.slice(second + 1))) return null;
-
+  if (first <= 0 || second === -1 || token.indexOf(".", second + 1) !== -1) return null;
+  const encodedPayload = token.slice(first + 1, second);
+  if (!isBase64url(encodedPayload) || !isBase64url(token.slice(second + 1))) return null;
   const header = headerOf(token.slice(0, first));
-  if (header === null) return null;
-  const payload = jsonObject(token.slice(first + 1, second));
-  return payload === null ? null : { header, payload, signedPart: token.slice(0, second) };
+  return header === null ? null : { header, encodedPayload, signedPart: token.slice(0, second) };
 }
 
 /** The media type of a `typ`: without letter case, and `application/` may be left out (RFC 7515 §4.1.9). */
@@ -61,7 +69,7 @@ export function normalizeTyp(typ: string): string {
 function headerOf(encoded: string): JwsHeader | null {
   const known = remembered.get(encoded);
   if (known !== undefined) return known;
-  if (encoded.length > MAX_HEADER_LENGTH) return null;
+  if (encoded.length > MAX_HEADER_LENGTH || !isBase64url(encoded)) return null;
   const members = jsonObject(encoded);
   if (members === null) return null;
   const header = readHeader(members);
@@ -88,8 +96,8 @@ function stringMember(members: Record<string, unknown>, name: string): string | 
   return typeof value === "string" ? value : undefined;
 }
 
+/** Takes what `isBase64url` has passed. */
 function jsonObject(encoded: string): Record<string, unknown> | null {
-  if (!isBase64url(encoded)) return null;
   try {
     const text = utf8.decode(base64url.decode(encoded));
     const members = countMembers(text);

@@ -9,7 +9,6 @@
  * Claims are judged before the signature, since most refusals then cost no cryptography and no fetch; nothing of that is told,
  * because all refusals but the one for age are the same to the client.
  */
-import { compactVerify } from "jose";
 import { readAllowList } from "../policy/allow-list.ts";
 import { readConditions } from "../policy/conditions.ts";
 import type { IssuerPolicy, Policy } from "../policy/policy.ts";
@@ -21,13 +20,14 @@ import { type ClaimFault, type ClaimsOutcome, judgeClaims, judgeOwnClaims, type 
 import { grantsUnder } from "./grants.ts";
 import { type Jws, parseJws } from "./jws.ts";
 import type { Behind, KeySource, KeyTrouble } from "./key-source.ts";
-import { canonicalAlgorithm, type ImportedKey, importKey, type VerificationKey } from "./keys.ts";
+import { canonicalAlgorithm, type ImportedKey } from "./keys.ts";
 import type { CopyStore } from "./keys-copy.ts";
 import type { Principal } from "./principal.ts";
 import type { Fetch } from "./published-keys.ts";
 import { remoteKeys } from "./remote-keys.ts";
 import { OWN_SCOPES, type ScopesPolicy, scopesOf } from "./scopes.ts";
 import { secretKey } from "./secret-key.ts";
+import { signerOf } from "./signature.ts";
 import { ownKeys, type SigningKeys } from "./signing-keys.ts";
 
 export interface Verifier {
@@ -170,21 +170,6 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return principal;
     },
   };
-}
-
-/** The first of the keys that verifies the signature; `null` where none does. */
-async function signerOf(token: string, alg: string, keys: readonly VerificationKey[]): Promise<ImportedKey | null> {
-  for (const key of keys) {
-    const imported = key.imported.get(canonicalAlgorithm(alg)) ?? (await importKey(key, alg));
-    if (imported === null) continue;
-    try {
-      await compactVerify(token, imported.key, { algorithms: [alg] });
-      return imported;
-    } catch {
-      // The next key with the same id may be the one.
-    }
-  }
-  return null;
 }
 
 function partiesOf(options: VerifierOptions): ReadonlyMap<string, Party> {

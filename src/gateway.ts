@@ -8,10 +8,12 @@
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse } from "./denial.ts";
 import { guardConnection, isLongLived } from "./origin/connection.ts";
-import { withHeaders } from "./origin/forward.ts";
+import { forward } from "./origin/forward.ts";
+import { compileRemovedHeaders, type Identity, rewriteHeaders } from "./origin/headers.ts";
 import type { Origin } from "./origin/origin.ts";
+import { deprecationHeaders, withHeaders } from "./origin/response.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
-import { deprecationHeaders } from "./policy/deprecation.ts";
+import { deprecatedScopes } from "./policy/deprecation.ts";
 import type { Alternative, Policy, Route } from "./policy/policy.ts";
 import { callerAddress, callerCountry } from "./request/caller.ts";
 import { corsHeaders, isPreflight, preflightResponse } from "./request/cors.ts";
@@ -68,6 +70,7 @@ type Judgement =
 
 export function createGateway(surroundings: Surroundings): Gateway {
   const { policy, verifier, revocation, origin, log, now } = surroundings;
+  const removed = compileRemovedHeaders(policy.origin);
 
   async function answer(passage: Passage): Promise<Response> {
     const { request } = passage;
@@ -154,15 +157,24 @@ export function createGateway(surroundings: Surroundings): Gateway {
     principal: Principal | null,
     alternative: Alternative | null,
   ): Promise<Response> {
-    const scopes = alternative === null ? null : alternative.header;
-    const answered = await origin.forward(passage.request, path, { requestId: passage.requestId, principal, scopes });
+    const { request, requestId } = passage;
+    const identity = principal === null ? null : identityOf(principal, alternative);
+    const rewrite = (headers: Headers): void => {
+      rewriteHeaders(headers, removed, identity, {
+        requestId,
+        address: callerAddress((name) => request.headers.get(name)),
+        host: request.headers.get("host"),
+        proto: request.url.startsWith("https:") ? "https" : "http",
+      });
+    };
+    const answered = await forward(origin, request, path, rewrite, policy.origin.timeoutMilliseconds);
     if (!(answered instanceof Response)) return refuse(passage, route, answered, { principal });
     log.allowed(entry(passage, route, answered.status, principal));
 
     let response = answered;
     if (principal !== null && alternative !== null) {
-      const deprecation = deprecationHeaders(policy.catalogue, alternative, principal.grant);
-      if (deprecation !== null) response = withHeaders(response, deprecation);
+      const leaving = deprecatedScopes(policy.catalogue, alternative, principal.grant);
+      if (leaving.length > 0) response = withHeaders(response, deprecationHeaders(leaving));
     }
     if (principal === null || route.unboundedConnection || !isLongLived(response)) return response;
     return guardConnection(response, {
@@ -234,7 +246,10 @@ export function createGateway(surroundings: Surroundings): Gateway {
   return async (request, behind) => {
     const passage = { request, requestId: crypto.randomUUID(), startedAtMilliseconds: now(), behind };
     const { cors } = policy;
-    if (cors !== null && isPreflight(request)) return preflightResponse(cors, request, passage.requestId);
+    const header = (name: string): string | null => request.headers.get(name);
+    if (cors !== null && isPreflight(request.method, header)) {
+      return preflightResponse(cors, header("Origin"), passage.requestId);
+    }
     let response: Response;
     try {
       response = await answer(passage);
@@ -242,7 +257,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       log.failed(passage.requestId, error);
       response = refuse(passage, null, { reason: "internal_error" });
     }
-    return cors === null ? response : withHeaders(response, corsHeaders(cors, request.headers.get("origin")));
+    return cors === null ? response : withHeaders(response, corsHeaders(cors, header("Origin")));
   };
 }
 
@@ -256,6 +271,11 @@ function judgePublic(route: Route, asked: Asked): Judgement {
 
 function refusal(denial: Denial, principal: Principal | null = null, detail?: string): Judgement {
   return detail === undefined ? { denial, principal } : { denial, principal, detail };
+}
+
+function identityOf(principal: Principal, alternative: Alternative | null): Identity {
+  const { subject, issuer, client, tokenId } = principal;
+  return { subject, issuer, client, tokenId, scopes: alternative === null ? null : alternative.header };
 }
 
 function askedBy(request: Request, path: CanonicalPath, values: readonly string[], nowSeconds: number): Asked {

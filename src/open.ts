@@ -10,7 +10,7 @@ import { isReserved } from "./policy/scope.ts";
 export interface OpenSurroundings {
   readonly policy: Policy;
   /** The public halves of the signing keys (RFC 7517). */
-  readonly publicKeys: () => { readonly keys: readonly object[] };
+  readonly publicKeys: () => Promise<{ readonly keys: readonly object[] }>;
   readonly revocationState: () => { readonly sequence: number; readonly ageMilliseconds: number } | null;
 }
 
@@ -23,7 +23,11 @@ export function createOpen(
   return async (route, values, requestId) => {
     switch (route.pattern) {
       case `${WELL_KNOWN}/jwks.json`:
-        return json(surroundings.publicKeys(), "application/jwk-set+json", "public, max-age=300, stale-if-error=86400");
+        return json(
+          await surroundings.publicKeys(),
+          "application/jwk-set+json",
+          "public, max-age=300, stale-if-error=86400",
+        );
       case `${WELL_KNOWN}/oauth-protected-resource`:
         return json(resourceMetadata(policy), "application/json", "public, max-age=300");
       case `${adminPath}/health`:

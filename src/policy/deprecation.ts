@@ -1,41 +1,26 @@
-/**
- * What an answer says of the deprecated scopes that let its call through: `Deprecation` (RFC 9745) and `Sunset`
- * (RFC 8594).
- */
+/** Which deprecated scopes let a call through, so that its answer can say so. */
 import type { Alternative } from "./policy.ts";
 import { type Catalogue, has, isLeaving, reaches, type Scope, type ScopeGrant } from "./scope.ts";
 
+const NONE: readonly Scope[] = [];
+
 /**
- * The headers, or `null` for nearly every call. A scope counts that decided and is deprecated itself, or that was
- * granted only by deprecated ones, which then count; of several the earliest dates are told.
+ * The deprecated scopes that decided, and those without which a scope that decided would not have been granted: after a
+ * scope has been renamed by `implies`, the holders of the old one hear of it. None for nearly every call.
  */
-export function deprecationHeaders(
-  catalogue: Catalogue,
-  decided: Alternative,
-  grant: ScopeGrant,
-): [name: string, value: string][] | null {
-  const old = decided.scopes.filter((scope) => !has(grant.grantedByCurrent, scope));
-  if (old.length === 0) return null;
-  const deprecated = new Set<Scope>();
-  for (const scope of old) {
-    if (isLeaving(scope)) deprecated.add(scope);
-    else for (const source of sourcesOf(catalogue, scope, grant)) deprecated.add(source);
+export function deprecatedScopes(catalogue: Catalogue, decided: Alternative, grant: ScopeGrant): readonly Scope[] {
+  if (decided.scopes.every((scope) => has(grant.grantedByCurrent, scope))) return NONE;
+  const leaving = new Set<Scope>();
+  for (const scope of decided.scopes) {
+    if (has(grant.grantedByCurrent, scope)) continue;
+    if (isLeaving(scope)) leaving.add(scope);
+    else for (const source of sourcesOf(catalogue, scope, grant)) leaving.add(source);
   }
-  const since = earliest([...deprecated].map((scope) => scope.deprecatedAtSeconds));
-  const sunset = earliest([...deprecated].map((scope) => scope.sunsetAtSeconds));
-  const headers: [string, string][] = [];
-  if (since !== null) headers.push(["Deprecation", `@${since}`]);
-  if (sunset !== null) headers.push(["Sunset", new Date(sunset * 1000).toUTCString()]);
-  return headers;
+  return [...leaving];
 }
 
 function sourcesOf(catalogue: Catalogue, scope: Scope, grant: ScopeGrant): Scope[] {
   return catalogue.scopes.filter(
     (source) => isLeaving(source) && has(grant.granted, source) && reaches(catalogue, source, scope),
   );
-}
-
-function earliest(times: readonly (number | null)[]): number | null {
-  const known = times.filter((time) => time !== null);
-  return known.length === 0 ? null : Math.min(...known);
 }

@@ -6,6 +6,7 @@
  * Leaves to `token/`: which claim the scopes come from, and which issuer may use wildcards or `scopegate:` scopes.
  */
 import type { Conditions } from "./conditions.ts";
+import type { RawPolicy } from "./schema.ts";
 
 export interface Scope {
   readonly name: string;
@@ -20,6 +21,8 @@ export interface Scope {
   readonly sunsetAtSeconds: number | null;
   readonly replacedBy: readonly string[];
   readonly conditions: Conditions | null;
+  /** Its table as the policy has it, for people to read; the built-in scopes have none. */
+  readonly written?: RawPolicy["scopes"][string];
 }
 
 export interface Catalogue {

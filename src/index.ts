@@ -1,0 +1,107 @@
+/**
+ * The Worker's entry: bindings become what the gateway needs of its surroundings, once per isolate. A policy that is not
+ * valid throws here, before anything is served.
+ */
+import policyText from "../scopegate.toml";
+import { createAdmin } from "./admin/app.ts";
+import { createUsage } from "./admin/usage.ts";
+import { createDecisionLog, placeOf } from "./decision-log.ts";
+import { createGateway, type Gateway } from "./gateway.ts";
+import { createOpen } from "./open.ts";
+import { createOrigin } from "./origin/origin.ts";
+import { faultText, loadPolicy } from "./policy/load.ts";
+import type { Policy } from "./policy/policy.ts";
+import { createRevocationFeed } from "./revocation/feed.ts";
+import { dropExpired, packWhenDue } from "./revocation/packing.ts";
+import { loadSigningKeys, type SigningKeys } from "./token/signing-keys.ts";
+import { createVerifier } from "./token/verify.ts";
+
+export interface Env {
+  readonly DB: D1Database;
+  readonly REVOCATIONS: KVNamespace;
+  /** A private JWK Set; its first key signs, all of them verify. */
+  readonly SIGNING_KEYS?: string;
+  readonly ORIGIN?: Fetcher;
+  readonly ORIGIN_URL?: string;
+  /** Where decisions are counted besides the log. */
+  readonly ANALYTICS?: AnalyticsEngineDataset;
+  /** Secrets that `[[issuers]] secret` names. */
+  readonly [binding: string]: unknown;
+}
+
+const policy = policyOf(policyText);
+
+let gateway: Gateway | null = null;
+/** Where this isolate runs, once a request has told. */
+let colo: string | null = null;
+
+export default {
+  async fetch(request, env, context) {
+    colo ??= request.cf === undefined ? null : String(request.cf.colo);
+    gateway ??= assemble(env);
+    return gateway(request, (work) => context.waitUntil(work));
+  },
+
+  async scheduled(_event, env, context) {
+    context.waitUntil(packWhenDue(env.DB, env.REVOCATIONS).then(() => dropExpired(env.DB)));
+  },
+} satisfies ExportedHandler<Env>;
+
+function assemble(env: Env): Gateway {
+  const now = (): number => Date.now();
+  const signingKeys = once(() => loadSigningKeys(env.SIGNING_KEYS));
+  const revocation = createRevocationFeed({
+    db: env.DB,
+    kv: env.REVOCATIONS,
+    cache: { open: () => caches.open("scopegate"), url: policy.gateway.publicUrl.replace(/^http:/, "https:") },
+    now,
+    ...policy.revocation,
+    location: () => colo,
+  });
+  const write = (line: string): void => console.log(line);
+  const verifier = createVerifier({
+    policy,
+    bindings: env,
+    signingKeys,
+    fetch: (url, init) => fetch(url, init),
+    now: () => Math.floor(now() / 1000),
+    copies: env.REVOCATIONS,
+    report: (trouble) => write(JSON.stringify(trouble)),
+  });
+  const admin = createAdmin({ policy, db: env.DB, kv: env.REVOCATIONS, signingKeys, feed: revocation, verifier, now });
+  return createGateway({
+    policy,
+    verifier,
+    revocation,
+    origin: createOrigin(env, policy.origin.url),
+    admin: (request, call) => admin.fetch(request, call),
+    open: createOpen({
+      policy,
+      publicKeys: async () => (await signingKeys()).publicJwks,
+      revocationState: () => revocation.state(now()),
+    }),
+    log: createDecisionLog(policy.logSampleRate, write, Math.random, env.ANALYTICS ?? null),
+    countUse: createUsage(env.DB, (error) => write(JSON.stringify({ event: "usage_failed", ...placeOf(error) }))),
+    now,
+  });
+}
+
+function policyOf(text: string): Policy {
+  const loaded = loadPolicy(text);
+  if (loaded.ok) return loaded.policy;
+  throw new Error(
+    `The policy is not valid, and nothing is served.\n${loaded.faults.map((fault) => faultText(fault)).join("\n")}`,
+  );
+}
+
+/** The promise of the first call that is asked for; a failure is not kept. */
+function once(make: () => Promise<SigningKeys>): () => Promise<SigningKeys> {
+  let made: Promise<SigningKeys> | null = null;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = null;
+      throw error;
+    });
+    return made;
+  };
+}

@@ -1,0 +1,5 @@
+/** `wrangler.toml` imports the policy as text. */
+declare module "*.toml" {
+  const text: string;
+  export default text;
+}

@@ -18,11 +18,14 @@ export interface Received {
 export interface Recorder {
   readonly url: string;
   readonly received: Received[];
+  /** Those that came with this value of the header `X-Case`. */
+  ofCase(id: string): readonly Received[];
   close(): Promise<void>;
 }
 
 export async function startRecorder(): Promise<Recorder> {
   const received: Received[] = [];
+  const byCase = new Map<string, Received[]>();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -34,6 +37,8 @@ export async function startRecorder(): Promise<Recorder> {
         if (request === null) return;
         text = text.slice(request.end);
         received.push(request.received);
+        const id = valuesOf(request.received, "x-case")[0] ?? "";
+        byCase.set(id, [...(byCase.get(id) ?? []), request.received]);
         socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n");
         if (request.received.method !== "HEAD") socket.write("ok");
       }
@@ -45,6 +50,7 @@ export async function startRecorder(): Promise<Recorder> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
+    ofCase: (id) => byCase.get(id) ?? [],
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();

@@ -22,3 +22,12 @@ export function statementsOf(sql: string): string[] {
 export async function applySchema(db: D1Database): Promise<void> {
   await db.batch(statementsOf(schema).map((statement) => db.prepare(statement)));
 }
+
+/** Drops every table of the product and applies the schema anew: rows that triggers protect cannot be deleted. */
+export async function recreateSchema(db: D1Database): Promise<void> {
+  const tables = statementsOf(schema).flatMap(
+    (statement) => /^CREATE TABLE IF NOT EXISTS (\w+)/.exec(statement)?.[1] ?? [],
+  );
+  await db.batch(tables.map((table) => db.prepare(`DROP TABLE IF EXISTS ${table}`)));
+  await applySchema(db);
+}

@@ -164,7 +164,8 @@ function folded(name: string): string {
   return name.includes("_") ? name.replaceAll("_", "-") : name;
 }
 
-function removeNamedByConnection(headers: Headers): void {
+/** Removes what `Connection` names (RFC 9110 §7.6.1), but not itself, nor what belongs to the ends. */
+export function removeNamedByConnection(headers: Headers): void {
   for (const option of (headers.get("Connection") ?? "").split(",")) {
     const name = option.trim().toLowerCase();
     // What is not a name would make `delete` throw; the upgrade is judged by itself.

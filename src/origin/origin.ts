@@ -8,6 +8,8 @@
 
 export interface Origin {
   readonly fetch: (request: Request) => Promise<Response>;
+  /** Whether it is a Worker, reached through a service binding and not over the network. */
+  readonly bound: boolean;
   /** Scheme, authority and path, without a trailing slash; `null`: the scheme and the host of the client's request. */
   readonly base: string | null;
 }
@@ -25,7 +27,8 @@ interface Bindings {
 export function createOrigin(bindings: Bindings, policyUrl: string | null): Origin {
   const { ORIGIN: binding } = bindings;
   const base = originBase(bindings, policyUrl);
-  return { fetch: binding === undefined ? (request) => fetch(request) : (request) => binding.fetch(request), base };
+  if (binding === undefined) return { fetch: (request) => fetch(request), bound: false, base };
+  return { fetch: (request) => binding.fetch(request), bound: true, base };
 }
 
 /** Scheme, authority and path without a trailing slash; `null` where only a binding is given. */

@@ -8,6 +8,7 @@
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { createInterface } from "node:readline";
 import { parseArgs, styleText } from "node:util";
 import { startOrigin } from "../demo/origin.ts";
 import { addDevVar, DEV_VARS, devVar } from "../src/cli/dev-vars.ts";
@@ -63,9 +64,11 @@ async function start(): Promise<void> {
   const originUrl = process.env["ORIGIN_URL"] ?? (await startDemo());
   progress(`the API is ${originUrl}`);
   progress("starting the gateway …");
-  await startGateway(port, originUrl, `${url}${policy.gateway.adminPath}/health`);
+  const gateway = await startGateway(port, originUrl, `${url}${policy.gateway.adminPath}/health`);
+  if (stopping) return;
   const { signer } = await signingKeysFrom(devVar("SIGNING_KEYS"));
   await printCalls(policy, signer, url);
+  showLog(gateway);
 }
 
 function portOf(): number {
@@ -91,10 +94,17 @@ function isFree(port: number): Promise<boolean> {
 }
 
 async function prepareDatabase(): Promise<void> {
-  const child = startWrangler(["d1", "execute", "DB", "--local", "--file", "schema.sql", "--yes"]);
-  toStop.push(() => stopGroup(child));
+  const child = launch(["d1", "execute", "DB", "--local", "--file", "schema.sql", "--yes"]);
   const { code, output } = await ended(child);
   if (code !== 0 && !stopping) throw new StartError(`Local D1 could not be prepared:\n${output}`);
+}
+
+/** Starts wrangler, unless all is about to end: what is started then would be left over. */
+function launch(args: readonly string[]): ChildProcess {
+  if (stopping) throw new StartError("stopped");
+  const child = startWrangler(args);
+  toStop.push(() => stopGroup(child));
+  return child;
 }
 
 async function startDemo(): Promise<string> {
@@ -106,14 +116,13 @@ async function startDemo(): Promise<string> {
   return url;
 }
 
-/** Starts the gateway, waits until it answers, and from then on shows what it logs. */
-async function startGateway(port: number, originUrl: string, healthUrl: string): Promise<void> {
-  const child = startWrangler([
+/** Starts the gateway and waits until it answers. */
+async function startGateway(port: number, originUrl: string, healthUrl: string): Promise<ChildProcess> {
+  const child = launch([
     "dev",
     ...["--ip", HOST, "--port", String(port), "--var", `ORIGIN_URL:${originUrl}`],
     ...["--show-interactive-dev-session=false", "--log-level", "log"],
   ]);
-  toStop.push(() => stopGroup(child));
   const exit = ended(child);
   let exited: { readonly output: string } | undefined;
   void exit.then((result) => {
@@ -121,18 +130,18 @@ async function startGateway(port: number, originUrl: string, healthUrl: string):
   });
   const deadline = Date.now() + READY_MILLISECONDS;
   while (!(await answers(healthUrl))) {
-    if (stopping) return;
+    if (stopping) return child;
     if (exited !== undefined) throw new StartError(`The gateway did not start:\n${exited.output}`);
     if (Date.now() > deadline)
       throw new StartError(`The gateway did not answer within ${READY_MILLISECONDS / 1000} s.`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  showLog(child);
   void exit.then(({ code }) => {
     if (stopping) return;
     console.error(`The gateway has ended (exit code ${code ?? "unknown"}).`);
     void stop(1);
   });
+  return child;
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -145,18 +154,25 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** The gateway's decision log, and what wrangler says of a policy that has changed. */
+/** Shows the gateway's decision log, and what wrangler says of a policy that has changed; not its line for each request. */
 function showLog(child: ChildProcess): void {
-  for (const stream of [child.stdout, child.stderr]) stream?.pipe(process.stdout, { end: false });
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on("line", (line) => {
+      if (!line.startsWith("[wrangler:info]")) console.log(line);
+    });
+  }
 }
 
+/** Issues a token that works and one that is revoked, tries the calls with them, and prints what a user can repeat. */
 async function printCalls(policy: Policy, signer: Signer, url: string): Promise<void> {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const calls = demoCalls(policy, HOST, nowSeconds);
-  console.log(`\n${styleText("bold", `scopegate is at ${url}`)}   Ctrl-C ends it.\n`);
+  const ready = `\n${styleText("bold", `scopegate is at ${url}`)}   Ctrl-C ends it.\n`;
   if (calls === null) {
+    console.log(ready);
     console.log(
-      "No route of the policy could be tried: none asks for a scope, or all have conditions that do not hold here.",
+      "No route of the policy can be shown: none asks for a scope, or all have conditions that do not hold here.",
     );
     return;
   }
@@ -165,19 +181,27 @@ async function printCalls(policy: Policy, signer: Signer, url: string): Promise<
   const contents = plan(calls.scopes, "demo");
   const token = await issueToken(signer, contents);
   const revoked = await issueToken(signer, plan(calls.scopes, "demo-revoked"));
+  progress("revoking a token, until the gateway refuses it …");
   await revoke(policy, url, revoked, await issueToken(signer, plan(["scopegate:admin"], "npm-start")));
 
-  const until = new Date(contents.expiresAtSeconds * 1000).toISOString();
-  console.log(`A token with ${calls.scopes.join(" ")}, good until ${until}:\n`);
-  console.log(`  TOKEN=${token}\n`);
   const { allowed, wrongScope } = calls;
-  const show = (title: string, expected: number | null, call: Call, shown: string | null, sent: string | null) =>
-    showCall({ url, title, expected, call, shown, token: sent }, policy.revocation.refreshMilliseconds);
-  await show("allowed", null, allowed, "$TOKEN", token);
-  if (wrongScope !== null) await show("wrong scope", 403, wrongScope, "$TOKEN", token);
-  await show("no token", 401, allowed, null, null);
-  await show("revoked", 401, allowed, revoked, revoked);
-  console.log("\nMore tokens: npx scopegate token --help. Why a call is refused: npx scopegate explain --help.\n");
+  const refresh = policy.revocation.refreshMilliseconds;
+  const lines = [await tried({ url, title: "allowed", expected: null, call: allowed, name: "TOKEN", token }, refresh)];
+  if (wrongScope !== null) {
+    lines.push(
+      await tried({ url, title: "wrong scope", expected: 403, call: wrongScope, name: "TOKEN", token }, refresh),
+    );
+  }
+  lines.push(
+    await tried({ url, title: "no token", expected: 401, call: allowed, name: null, token: null }, refresh),
+    await tried({ url, title: "revoked", expected: 401, call: allowed, name: "REVOKED", token: revoked }, refresh),
+  );
+  const until = new Date(contents.expiresAtSeconds * 1000).toISOString();
+  console.log(ready);
+  console.log(`Tokens with ${calls.scopes.join(" ")}, good until ${until}; the second is revoked:\n`);
+  console.log(`  TOKEN=${token}\n\n  REVOKED=${revoked}\n`);
+  for (const line of lines) console.log(line);
+  console.log("More tokens: npx scopegate token --help. Why a call is refused: npx scopegate explain --help.\n");
 }
 
 /** Revokes a token as an administrator would. */
@@ -192,35 +216,38 @@ async function revoke(policy: Policy, url: string, token: string, adminToken: st
   }
 }
 
-interface ShownCall {
+interface TriedCall {
   readonly url: string;
   readonly title: string;
   /** `null`: whatever the API answers. */
   readonly expected: number | null;
   readonly call: Call;
-  /** The token as it is printed, and as it is sent. */
-  readonly shown: string | null;
+  /** The shell variable that stands for the token. */
+  readonly name: string | null;
   readonly token: string | null;
 }
 
-/** Tries a call until it answers as expected, and prints it with its status. A revocation may take a refresh. */
-async function showCall({ url, title, expected, call, shown, token }: ShownCall, refresh: number): Promise<void> {
+/** Tries a call until it answers as expected, and says how to repeat it. A revocation may take a refresh. */
+async function tried({ url, title, expected, call, name, token }: TriedCall, refresh: number): Promise<string> {
   const deadline = Date.now() + refresh + 2000;
-  let status: number;
-  do {
-    const response = await fetch(`${url}${call.path}`, {
-      method: call.method,
-      headers: token === null ? {} : { Authorization: `Bearer ${token}` },
-    });
-    await response.arrayBuffer();
-    status = response.status;
-    if (expected === null || status === expected) break;
+  let status = await statusOf(url, call, token);
+  while (expected !== null && status !== expected && Date.now() < deadline) {
     await new Promise((resolve) => setTimeout(resolve, 200));
-  } while (Date.now() < deadline);
+    status = await statusOf(url, call, token);
+  }
+  if (expected !== null && status !== expected) {
+    throw new StartError(`The call "${title}" was answered ${status}, not ${expected}.`);
+  }
   const method = call.method === "GET" ? "" : ` -X ${call.method}`;
-  const header = shown === null ? "" : ` -H "Authorization: Bearer ${shown}"`;
-  console.log(`  ${styleText("dim", `# ${title}: ${status}`)}`);
-  console.log(`  curl -i${method} "${url}${call.path}"${header}\n`);
+  const header = name === null ? "" : ` -H "Authorization: Bearer $${name}"`;
+  return `  ${styleText("dim", `# ${title}: ${status}`)}\n  curl -i${method} "${url}${call.path}"${header}\n`;
+}
+
+async function statusOf(url: string, call: Call, token: string | null): Promise<number> {
+  const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
+  const response = await fetch(`${url}${call.path}`, { method: call.method, headers });
+  await response.arrayBuffer();
+  return response.status;
 }
 
 function progress(text: string): void {

@@ -27,6 +27,12 @@ CREATE INDEX IF NOT EXISTS revocations_expires_at ON revocations (expires_at) WH
 CREATE TRIGGER IF NOT EXISTS revocations_never_change BEFORE UPDATE ON revocations
 BEGIN SELECT RAISE(ABORT, 'revocations are only ever added to'); END;
 
+-- Rows come in the order of their sequence, and none in another's place (INSERT OR REPLACE passes the other triggers by).
+CREATE TRIGGER IF NOT EXISTS revocations_come_in_order BEFORE INSERT ON revocations
+WHEN NEW.sequence <> -1 AND NEW.sequence <= (SELECT max(sequence) FROM revocations)
+  OR EXISTS (SELECT 1 FROM revocations WHERE withdraws = NEW.withdraws)
+BEGIN SELECT RAISE(ABORT, 'revocations come in order, and each is withdrawn once'); END;
+
 -- A row may go a day after its expiry: by then every token that it could meet has expired, whoever's clock is wrong.
 CREATE TRIGGER IF NOT EXISTS revocations_go_when_expired BEFORE DELETE ON revocations
 WHEN OLD.expires_at IS NULL OR OLD.expires_at > unixepoch() - 86400
@@ -164,6 +170,10 @@ CREATE TABLE IF NOT EXISTS audit (
 ) STRICT;
 
 CREATE TRIGGER IF NOT EXISTS audit_never_changes BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END;
+
+CREATE TRIGGER IF NOT EXISTS audit_comes_in_order BEFORE INSERT ON audit
+WHEN NEW.sequence <> -1 AND NEW.sequence <= (SELECT max(sequence) FROM audit)
 BEGIN SELECT RAISE(ABORT, 'the audit log is only ever added to'); END;
 
 CREATE TRIGGER IF NOT EXISTS audit_never_shrinks BEFORE DELETE ON audit

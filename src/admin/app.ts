@@ -183,7 +183,7 @@ function createApp(dependencies: AdminDependencies) {
       const explained = await explainCall(dependencies, c.req.valid("json"), now(), c.env.behind);
       return explained.ok ? c.json(explained.value, 200) : refuse(c, explained);
     })
-    .get("/openapi.json", (c) => c.json({ ...openapi, servers: [{ url: publicUrl + adminPath }] }, 200));
+    .get("/openapi.json", (c) => c.json({ ...(openapi as object), servers: [{ url: publicUrl + adminPath }] }, 200));
 
   function writeOf(c: Context<Env>): Write {
     const { principal, address, requestId } = c.env;

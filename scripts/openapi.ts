@@ -1,0 +1,13 @@
+/**
+ * `npx node scripts/openapi.ts`: writes `src/admin/openapi.json`, the OpenAPI document of the admin API, from the schemas that
+ * validate its calls. A test keeps the file current.
+ */
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { openApiDocument } from "./openapi-document.ts";
+
+const FILE = "src/admin/openapi.json";
+
+writeFileSync(FILE, `${JSON.stringify(openApiDocument(), null, 2)}\n`);
+execFileSync("node_modules/.bin/biome", ["format", "--write", FILE]);
+console.log(`${FILE} is written`);

@@ -1,0 +1,123 @@
+/**
+ * A real issuer (`oidc-provider`): the gateway finds its keys, follows their rotation and outlives its outages.
+ * Each test has a gateway of its own: what an isolate knows of an issuer is what is tested.
+ */
+import { afterEach, describe, expect, test } from "vitest";
+import { type Echo, type Gateway, startGateway } from "../support/gateway.ts";
+import { type Issuer, type IssuerOptions, startIssuer } from "../support/issuer.ts";
+import { AUDIENCE, policyText } from "../support/policy-text.ts";
+
+const SCOPES = ["charges:read", "charges:write"];
+const open: { dispose?: () => Promise<void>; close?: () => Promise<void> }[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => (one.dispose ?? one.close)?.().catch(() => undefined)));
+});
+
+describe("a real issuer", () => {
+  test.each(["RS256", "ES256"] as const)("its %s tokens are believed, and their scopes decide", async (algorithm) => {
+    const { issuer, gateway } = await start();
+    const token = await issuer.token("charges:read", algorithm);
+    const allowed = await gateway.call(token, "GET", "/v1/charges");
+    expect(allowed.status).toBe(200);
+    const { headers } = (await allowed.json()) as Echo;
+    expect(headers).toMatchObject({
+      "x-scopegate-issuer": issuer.issuer,
+      "x-scopegate-subject": "machine",
+      "x-scopegate-client": "machine",
+      "x-scopegate-scopes": "charges:read",
+    });
+    const refused = await gateway.call(token, "POST", "/v1/charges");
+    expect(await refused.json()).toMatchObject({ status: 403, required_scopes: ["charges:write"] });
+  });
+
+  test("its keys are discovered once, not for every token (OpenID Connect Discovery 1.0 §4)", async () => {
+    const { issuer, gateway } = await start();
+    for (let count = 0; count < 5; count++) {
+      expect((await gateway.call(await issuer.token("charges:read"), "GET", "/v1/charges")).status).toBe(200);
+    }
+    const looked = issuer.asked.filter((path) => path !== "/token");
+    expect(looked).toEqual(["/.well-known/openid-configuration", "/jwks"]);
+  });
+
+  test("its tokens for another audience are refused (RFC 8725 §3.9)", async () => {
+    const { issuer, gateway } = await start({ audience: "https://other.example.com" });
+    const response = await gateway.call(await issuer.token("charges:read"), "GET", "/v1/charges");
+    expect(await response.json()).toMatchObject({ status: 401, reason: "token_invalid" });
+  });
+
+  test("a rotation of its keys is followed at once, without a restart", async () => {
+    const { issuer, gateway } = await start();
+    const before = await issuer.token("charges:read");
+    expect((await gateway.call(before, "GET", "/v1/charges")).status).toBe(200);
+    await issuer.rotate();
+    for (const algorithm of ["ES256", "RS256"] as const) {
+      const after = await issuer.token("charges:read", algorithm);
+      expect((await gateway.call(after, "GET", "/v1/charges")).status).toBe(200);
+    }
+    const old = await gateway.call(before, "GET", "/v1/charges");
+    expect(await old.json()).toMatchObject({ status: 401, reason: "token_invalid" });
+  });
+
+  test("unknown keys make it look once in 30 seconds, however many come", async () => {
+    const { issuer, gateway } = await start();
+    expect((await gateway.call(await issuer.token("charges:read"), "GET", "/v1/charges")).status).toBe(200);
+    await issuer.rotate();
+    const made = Array.from({ length: 10 }, () => issuer.token("charges:read"));
+    const [first] = await Promise.all(made);
+    await issuer.rotate();
+    const before = issuer.asked.filter((path) => path === "/jwks").length;
+    const answers = await Promise.all(
+      (await Promise.all(made)).map((token) => gateway.call(token, "GET", "/v1/charges")),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(made.map(() => 401));
+    expect((await gateway.call(first ?? "", "GET", "/v1/charges")).status).toBe(401);
+    expect(issuer.asked.filter((path) => path === "/jwks").length - before).toBe(1);
+  });
+
+  test("tokens go on being believed while it is down, once its keys were read", async () => {
+    const { issuer, gateway } = await start();
+    const [one, two] = [await issuer.token("charges:read"), await issuer.token("charges:read")];
+    expect((await gateway.call(one, "GET", "/v1/charges")).status).toBe(200);
+    await issuer.down();
+    expect((await gateway.call(one, "GET", "/v1/charges")).status).toBe(200);
+    expect((await gateway.call(two, "GET", "/v1/charges")).status).toBe(200);
+  });
+
+  test("down from the beginning, it is an outage and no refusal, and over when it comes up", async () => {
+    const { issuer, gateway } = await start();
+    const token = await issuer.token("charges:read");
+    await issuer.down();
+    const response = await gateway.call(token, "GET", "/v1/charges");
+    expect(await response.json()).toMatchObject({ status: 503, reason: "keys_unavailable" });
+    const seconds = Number(response.headers.get("retry-after"));
+    expect(seconds).toBeGreaterThanOrEqual(1);
+    expect(seconds).toBeLessThanOrEqual(30);
+    expect(response.headers.get("www-authenticate")).toBeNull();
+    await issuer.up();
+    await expect.poll(async () => (await gateway.call(token, "GET", "/v1/charges")).status, POLL).toBe(200);
+  });
+
+  test("its outage does not touch the tokens of others", async () => {
+    const { issuer, gateway } = await start();
+    await issuer.down();
+    expect((await gateway.call(await gateway.token("charges:read"), "GET", "/v1/charges")).status).toBe(200);
+  });
+});
+
+/** An issuer that has just failed is not asked again for five seconds. */
+const POLL = { interval: 500, timeout: 20_000 };
+
+async function start(options: Partial<IssuerOptions> = {}): Promise<{ issuer: Issuer; gateway: Gateway }> {
+  const issuer = await startIssuer({ audience: AUDIENCE, scopes: SCOPES, ...options });
+  open.push({ close: issuer.close });
+  const gateway = await startGateway({
+    policy: policyText({
+      tables: `[[issuers]]\nissuer = "${issuer.issuer}"\naudience = "${AUDIENCE}"\n`,
+      scopes: SCOPES,
+      routes: { "GET /v1/charges": '"charges:read"', "POST /v1/charges": '"charges:write"' },
+    }),
+  });
+  open.push({ dispose: gateway.dispose });
+  return { issuer, gateway };
+}

@@ -122,7 +122,7 @@ export function rewriteHeaders(
 }
 
 /** Whether a request asks for a WebSocket (RFC 6455 §4.1). */
-export function isWebSocketUpgrade(headers: Headers): boolean {
+function isWebSocketUpgrade(headers: Headers): boolean {
   return headers.get("Upgrade")?.toLowerCase() === "websocket";
 }
 

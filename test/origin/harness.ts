@@ -5,6 +5,7 @@ import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 
 const COMPATIBILITY_DATE = "2026-10-01";
+const QUIET_MILLISECONDS = 500;
 
 /** A Worker behind the service binding: echoes what it got, and WebSocket messages. */
 const BOUND = `export default { async fetch(request) {
@@ -59,7 +60,7 @@ export async function startForwarder(originUrl: string): Promise<Running> {
   return { url: await miniflare.ready, stop: () => miniflare.dispose() };
 }
 
-/** Sends bytes over a socket, as no client library would, and gives all that comes back. */
+/** Sends bytes over a socket, as no client library would, and gives what comes back until it is quiet for a while. */
 export function sendRaw(url: URL, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(url.port), url.hostname, () => socket.write(text, "latin1"));
@@ -67,6 +68,7 @@ export function sendRaw(url: URL, text: string): Promise<string> {
     socket.setEncoding("latin1");
     socket.on("data", (data) => {
       received += data;
+      socket.setTimeout(QUIET_MILLISECONDS, () => socket.destroy());
     });
     socket.on("close", () => resolve(received));
     socket.on("error", reject);

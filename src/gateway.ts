@@ -93,7 +93,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       route.requirement.kind === "public" ? judgePublic(route, asked) : await judge(passage, route, asked);
     if (judgement.denial !== null) {
       if (policy.gateway.mode === "report" && route.target === "origin") {
-        return reportAndForward(passage, route, path, judgement.denial, judgement);
+        return reportAndForward(passage, route, path, asked, judgement.denial, judgement);
       }
       return refuse(passage, route, judgement.denial, judgement);
     }
@@ -102,7 +102,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       surroundings.countUse(principal, alternative, passage.startedAtMilliseconds, passage.behind);
     switch (route.target) {
       case "origin":
-        return forwardTo(passage, route, path, principal, alternative);
+        return forwardTo(passage, route, path, asked, principal, alternative);
       case "admin":
         return answerAdmin(passage, route, principal, asked);
       case "gateway":
@@ -154,6 +154,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
     passage: Passage,
     route: Route,
     path: CanonicalPath,
+    asked: Asked,
     principal: Principal | null,
     alternative: Alternative | null,
   ): Promise<Response> {
@@ -162,7 +163,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
     const rewrite = (headers: Headers): void => {
       rewriteHeaders(headers, removed, identity, {
         requestId,
-        address: callerAddress((name) => request.headers.get(name)),
+        address: asked.address,
         host: request.headers.get("host"),
         proto: request.url.startsWith("https:") ? "https" : "http",
       });
@@ -194,11 +195,12 @@ export function createGateway(surroundings: Surroundings): Gateway {
     passage: Passage,
     route: Route,
     path: CanonicalPath,
+    asked: Asked,
     denial: Denial,
     { principal, detail }: { principal: Principal | null; detail?: string },
   ): Promise<Response> {
     log.refused({ ...entry(passage, route, 0, principal), reason: denial.reason, detail, reported: true });
-    return forwardTo(passage, route, path, principal, null);
+    return forwardTo(passage, route, path, asked, principal, null);
   }
 
   async function answerAdmin(
@@ -285,7 +287,7 @@ function askedBy(request: Request, path: CanonicalPath, values: readonly string[
     query: path.query,
     header,
     address: callerAddress(header),
-    country: callerCountry(request.cf),
+    country: () => callerCountry(request.cf),
     nowSeconds,
   };
 }

@@ -32,12 +32,12 @@ export interface Env {
 const policy = policyOf(policyText);
 
 let gateway: Gateway | null = null;
-/** Where this isolate runs, once a request has told. */
-let colo: string | null = null;
+/** Where this isolate runs: the first request tells, or none can. */
+let colo: string | null | undefined;
 
 export default {
   async fetch(request, env, context) {
-    colo ??= request.cf === undefined ? null : String(request.cf.colo);
+    if (colo === undefined) colo = typeof request.cf?.colo === "string" ? request.cf.colo : null;
     gateway ??= assemble(env);
     return gateway(request, (work) => context.waitUntil(work));
   },
@@ -56,7 +56,7 @@ function assemble(env: Env): Gateway {
     cache: { open: () => caches.open("scopegate"), url: policy.gateway.publicUrl.replace(/^http:/, "https:") },
     now,
     ...policy.revocation,
-    location: () => colo,
+    location: () => colo ?? null,
   });
   const write = (line: string): void => console.log(line);
   const verifier = createVerifier({

@@ -28,7 +28,8 @@ export interface Asked {
   readonly query: string;
   readonly header: (name: string) => string | null;
   readonly address: string | null;
-  readonly country: string | null;
+  /** Asked for only where a condition reads it: what the runtime knows of a request is costly to unpack. */
+  readonly country: () => string | null;
   readonly nowSeconds: number;
 }
 
@@ -55,51 +56,50 @@ export function decide(route: Route, holder: Holder, asked: Asked): Decision {
   if (covered.kind === "ambiguous") return denied({ reason: "ambiguous_request" });
   if (covered.kind === "not_covered") return denied({ reason: "resource_not_allowed", resource: covered.resource });
 
-  const facts = factsOf(asked, holder.issuedAtSeconds);
-  const failing = failingOfRoute(route, facts) ?? failingOfToken(holder, facts);
+  const failing = failingOf(route.conditions, holder, asked);
   if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
 
   // Holding one more scope never takes a call away: another alternative may decide where this one's conditions fail.
   let firstFailing: string | null = null;
   for (const alternative of granted) {
-    const failed = failingOfScopes(alternative.scopes, facts);
+    const failed = failingOfScopes(alternative.scopes, holder, asked);
     if (failed === null) return { allowed: true, alternative };
     firstFailing ??= failed;
   }
   if (firstFailing !== null) return denied({ reason: "condition_not_met", condition: firstFailing });
-  return { allowed: true, alternative: null };
+  return ALLOWED_WITHOUT_SCOPE;
 }
 
 /** Decides a public route: only its conditions count. */
 export function decidePublic(route: Route, asked: Asked): Decision {
-  const failing = route.conditions === null ? null : failingOfRoute(route, factsOf(asked, null));
+  const failing = route.conditions === null ? null : failingCondition(route.conditions, factsOf(asked, null));
   if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
-  return { allowed: true, alternative: null };
+  return ALLOWED_WITHOUT_SCOPE;
 }
 
-function factsOf(asked: Asked, issuedAtSeconds: number | null): ConditionFacts {
-  return { address: asked.address, country: asked.country, nowSeconds: asked.nowSeconds, issuedAtSeconds };
-}
+const ALLOWED_WITHOUT_SCOPE: Decision = { allowed: true, alternative: null };
 
-function failingOfRoute(route: Route, facts: ConditionFacts): string | null {
-  return route.conditions === null ? null : failingCondition(route.conditions, facts);
-}
-
-function failingOfToken(holder: Holder, facts: ConditionFacts): string | null {
+/** Of the route's conditions, then of the token's. */
+function failingOf(ofRoute: Conditions | null, holder: Holder, asked: Asked): string | null {
   if (holder.conditions === "unreadable") return "token";
-  for (const conditions of holder.conditions) {
-    const failing = failingCondition(conditions, facts);
+  if (ofRoute === null && holder.conditions.length === 0) return null;
+  const facts = factsOf(asked, holder.issuedAtSeconds);
+  let failing = ofRoute === null ? null : failingCondition(ofRoute, facts);
+  for (const conditions of holder.conditions) failing ??= failingCondition(conditions, facts);
+  return failing;
+}
+
+function failingOfScopes(scopes: readonly Scope[], holder: Holder, asked: Asked): string | null {
+  for (const { conditions } of scopes) {
+    if (conditions === null) continue;
+    const failing = failingCondition(conditions, factsOf(asked, holder.issuedAtSeconds));
     if (failing !== null) return failing;
   }
   return null;
 }
 
-function failingOfScopes(scopes: readonly Scope[], facts: ConditionFacts): string | null {
-  for (const scope of scopes) {
-    const failing = scope.conditions === null ? null : failingCondition(scope.conditions, facts);
-    if (failing !== null) return failing;
-  }
-  return null;
+export function factsOf(asked: Asked, issuedAtSeconds: number | null): ConditionFacts {
+  return { address: asked.address, country: asked.country(), nowSeconds: asked.nowSeconds, issuedAtSeconds };
 }
 
 function denied(denial: Denial): Decision {

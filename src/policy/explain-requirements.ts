@@ -3,7 +3,7 @@ import { coverage } from "./allow-list-coverage.ts";
 import type { Cidr } from "./cidr.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "./conditions.ts";
 import { closure } from "./cover.ts";
-import type { Asked, Holder } from "./decision.ts";
+import { type Asked, factsOf, type Holder } from "./decision.ts";
 import type { Step } from "./explain.ts";
 import type { Alternative, Policy, Route } from "./policy.ts";
 import { has, type Scope } from "./scope.ts";
@@ -56,7 +56,7 @@ interface ConditionCheck {
 
 /** The step conditions, of the route, of the token and of the scopes that would decide. */
 export function conditionsStep(route: Route, holder: Holder | null, asked: Asked): Step {
-  const facts = { ...asked, issuedAtSeconds: holder?.issuedAtSeconds ?? null };
+  const facts = factsOf(asked, holder?.issuedAtSeconds ?? null);
   const checks = checksOf("route", route.conditions, facts);
   const ofToken = holder?.conditions ?? [];
   if (ofToken === "unreadable") checks.push({ of: "token", condition: "token", holds: false, wants: WANTS_READABLE });

@@ -146,7 +146,7 @@ function explainRoute(
   const won = base.candidates.find((candidate) => candidate.route === route.key);
   const steps: Step[] = [path, { step: "route", passed: true, detail: `${route.key}: ${won?.why ?? "decides"}` }];
   const { header, address, country, nowSeconds, caller } = question;
-  const asked: Asked = { values, query: canonical.query, header, address, country, nowSeconds };
+  const asked: Asked = { values, query: canonical.query, header, address, country: () => country, nowSeconds };
 
   if (route.requirement.kind === "public") {
     steps.push({ step: "credentials", passed: true, detail: "the route is public: no token is looked at" });

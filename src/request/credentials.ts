@@ -14,11 +14,11 @@ export type Credentials =
   | { readonly kind: "bearer"; readonly token: string };
 
 const MOST_TOKEN_CHARACTERS = 16_384;
-/** `Bearer` and one space. */
+/** `Bearer` and one space; more spaces are allowed (RFC 6750 §2.1) and taken off. */
 const TOKEN_AT = 7;
 
 /** One b64token. On the hot way: in V8 half the price of a loop over the characters. */
-const BEARER = /^bearer [A-Za-z0-9\-._~+/]+=*$/i;
+const BEARER = /^bearer +[A-Za-z0-9\-._~+/]+=*$/i;
 const ANY_BEARER = /^bearer /i;
 
 const NONE: Credentials = { kind: "none" };
@@ -32,7 +32,7 @@ const SECOND_BEARER = /,[ \t]*bearer(?:[ \t,]|$)/i;
 export function credentials(authorization: string | null): Credentials {
   if (authorization === null) return NONE;
   if (authorization.length <= TOKEN_AT + MOST_TOKEN_CHARACTERS && BEARER.test(authorization))
-    return { kind: "bearer", token: authorization.slice(TOKEN_AT) };
+    return { kind: "bearer", token: authorization.slice(TOKEN_AT).trimStart() };
   return ANY_BEARER.test(authorization) ? MALFORMED : withoutBearer(authorization);
 }
 

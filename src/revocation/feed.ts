@@ -119,15 +119,15 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
       const patience = knowledge.index() === null ? PATIENCE_COLD : PATIENCE;
       const succeeded = await withDeadline(joined.done, patience, "a refresh").catch(() => null);
       const stuck = succeeded === null && joined.steps === steps;
-      if (stuck) {
-        // Its request may be gone, and its promise with it: the next to come begins anew.
-        if (current === joined) current = null;
-        failing = true;
-        hope--;
-      }
       if (succeeded === null && !stuck) continue;
+      if (stuck) {
+        // Its request may be gone, and its promise with it: whoever notices begins anew, once, before D1 is to blame.
+        if (current === joined) current = null;
+        if (--hope > 0) continue;
+        failing = true;
+      }
       if (knowledge.age(time()) < maxStaleness) return true;
-      if (succeeded === false || hope === 0) return false;
+      if (succeeded === false || stuck) return false;
     }
     return false;
   }

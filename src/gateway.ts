@@ -125,7 +125,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
     }
 
     const revoked = await isRevoked(route, principal, passage.startedAtMilliseconds, behind);
-    if (revoked !== false) return refusal(revoked);
+    if (revoked !== false) return refusal(revoked, principal);
 
     const decision = decide(route, principal, asked);
     return decision.allowed
@@ -200,7 +200,8 @@ export function createGateway(surroundings: Surroundings): Gateway {
     { principal, detail }: { principal: Principal | null; detail?: string },
   ): Promise<Response> {
     log.refused({ ...entry(passage, route, 0, principal), reason: denial.reason, detail, reported: true });
-    return forwardTo(passage, route, path, asked, principal, null);
+    const isStanding = denial.reason !== "token_revoked" && denial.reason !== "revocation_unavailable";
+    return forwardTo(passage, route, path, asked, isStanding ? principal : null, null);
   }
 
   async function answerAdmin(

@@ -5,18 +5,7 @@
  * Leaves to the caller: nothing is emptied. The worker project isolates storage by test file, not by test.
  */
 import schema from "../../schema.sql?raw";
-
-/** The statements of an SQL text in which one ends where a line ends with a semicolon. Comment lines are left out. */
-export function statementsOf(sql: string): string[] {
-  const code = sql
-    .split("\n")
-    .filter((line) => !line.startsWith("--"))
-    .join("\n");
-  return code
-    .split(/;[ \t]*(?:\n|$)/)
-    .map((statement) => statement.trim())
-    .filter((statement) => statement !== "");
-}
+import { statementsOf } from "./statements.ts";
 
 /** Applies `schema.sql`; as often as one likes. */
 export async function applySchema(db: D1Database): Promise<void> {

@@ -11,7 +11,7 @@ import { build } from "esbuild";
 import { type CryptoKey, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
 import { convertV4MiniflareOptions, Miniflare, type V4MiniflareOptions } from "miniflare";
 import { parse } from "smol-toml";
-import { unstable_splitSqlQuery as splitSql } from "wrangler";
+import { statementsOf } from "./statements.ts";
 
 export interface GatewayOptions {
   /** The text of `scopegate.toml`. */
@@ -173,7 +173,7 @@ async function bundleWorker(): Promise<string> {
 }
 
 async function applySchema(db: { prepare(sql: string): unknown; batch(statements: never): Promise<unknown> }) {
-  const statements = splitSql(await readFile("schema.sql", "utf8"));
+  const statements = statementsOf(await readFile("schema.sql", "utf8"));
   await db.batch(statements.map((sql) => db.prepare(sql)) as never);
 }
 

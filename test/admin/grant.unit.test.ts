@@ -1,0 +1,297 @@
+/** The law of issuing: whatever the last token of a chain may do, the first may do, at every time of its life. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  childGrant,
+  DEEPEST,
+  type Grant,
+  type Issuer,
+  longestLifetime,
+  rootGrant,
+} from "../../src/admin/tokens/grant.ts";
+import { readIssueRequest } from "../../src/admin/tokens/request.ts";
+import { readAllowList } from "../../src/policy/allow-list.ts";
+import { readConditions } from "../../src/policy/conditions.ts";
+import { type Asked, decide, type Holder } from "../../src/policy/decision.ts";
+import { loadPolicy } from "../../src/policy/load.ts";
+import type { Policy } from "../../src/policy/policy.ts";
+import { grantOf, has } from "../../src/policy/scope.ts";
+
+const NOW = Date.UTC(2026, 5, 1) / 1000;
+const DAY = 86_400;
+
+const POLICY = policyOf(`
+[gateway]
+public_url = "https://gateway.example.com"
+[tokens]
+audience = "https://api.example.com"
+default_lifetime = "30d"
+max_lifetime = "365d"
+[scopes."a:read"]
+description = "-"
+owner = "-"
+[scopes."a:write"]
+description = "-"
+owner = "-"
+implies = ["a:read"]
+max_lifetime = "90d"
+[scopes."a:old"]
+description = "-"
+owner = "-"
+implies = ["a:write", "b:read"]
+deprecated = "2026-01-01"
+sunset = "2026-06-11"
+[scopes."b:read"]
+description = "-"
+owner = "-"
+cidr = ["10.0.0.0/8"]
+[scopes."b:gone"]
+description = "-"
+owner = "-"
+sunset = "2026-01-01"
+[routes]
+"GET /a/:a" = { all = ["a:read"], resource = "a:{a}" }
+"POST /a/:a" = { all = ["a:write"], resource = "a:{a}" }
+"GET /b/:b" = { any = ["b:read", ["a:read", "a:write"]], resource = "b:{b}" }
+"GET /any" = { authenticated = true, resource = [] }
+"GET /all" = "a:read"
+"GET /young" = { all = ["a:read"], resource = [], max_token_age = "2d" }
+`);
+
+function policyOf(text: string): Policy {
+  const loaded = loadPolicy(text);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
+  return loaded.policy;
+}
+
+/** A token as the verifier would read it at `atSeconds`. */
+function holderOf(grant: Grant, atSeconds: number): Holder {
+  return {
+    grant: grantOf(POLICY.catalogue, grant.scopes, { wildcards: true, admin: true }, atSeconds),
+    allowList: readAllowList(grant.allowList ?? undefined),
+    conditions: readConditions(grant.conditions.length === 0 ? undefined : grant.conditions),
+    issuedAtSeconds: grant.authenticatedAtSeconds,
+  };
+}
+
+function issuerOf(grant: Grant, id: string, atSeconds: number): Issuer {
+  return {
+    ...holderOf(grant, atSeconds),
+    issuer: "https://gateway.example.com",
+    subject: grant.subject,
+    client: grant.client,
+    tokenId: id,
+    ancestors: grant.ancestors,
+    own: true,
+    scopes: grant.scopes,
+    conditions: grant.conditions,
+    expiresAtSeconds: grant.expiresAtSeconds,
+  };
+}
+
+/** The gateway's own judgement of a token's times: `exp`, and what its scopes allow, plus the skew. */
+function isLive(grant: Grant, atSeconds: number): boolean {
+  const { seconds, scope } = longestLifetime(POLICY, grant.scopes, atSeconds);
+  const end =
+    scope === null ? grant.expiresAtSeconds : Math.min(grant.expiresAtSeconds, grant.issuedAtSeconds + seconds);
+  return atSeconds < end + POLICY.gateway.clockSkewSeconds;
+}
+
+const scope = fc.constantFrom(
+  "a:read",
+  "a:write",
+  "a:old",
+  "b:read",
+  "*",
+  "a:*",
+  "b:*",
+  "scopegate:tokens",
+  "scopegate:admin",
+  "scopegate:read",
+);
+const target = fc.constantFrom("*:*", "a:*", "b:*", "a:1", "a:2", "b:1");
+const conditions = fc.constantFrom(
+  { cidr: ["10.0.0.0/8"] },
+  { not_cidr: ["10.1.0.0/16"] },
+  { max_token_age: "3d" },
+  { hours: { tz: "UTC", from: "08:00", to: "18:00" } },
+  { countries: ["DE"] },
+);
+const request = fc.record(
+  {
+    scopes: fc.uniqueArray(scope, { minLength: 1, maxLength: 3 }),
+    allow_list: fc.uniqueArray(target, { minLength: 1, maxLength: 3 }),
+    lifetime: fc.constantFrom("1h", "1d", "9d", "10d", "30d", "90d", "365d"),
+    conditions: fc.oneof(conditions, fc.array(conditions, { minLength: 1, maxLength: 2 })),
+  },
+  { requiredKeys: ["scopes"] },
+);
+const asked: fc.Arbitrary<readonly [string, string, readonly string[], Omit<Asked, "values" | "nowSeconds">]> = fc
+  .record({
+    address: fc.constantFrom("10.0.0.1", "10.1.0.1", "192.0.2.1", null),
+    country: fc.constantFrom("DE", "FR", null),
+    call: fc.constantFrom<[string, string, string[]]>(
+      ["GET", "/a/1", ["1"]],
+      ["GET", "/a/2", ["2"]],
+      ["POST", "/a/1", ["1"]],
+      ["GET", "/b/1", ["1"]],
+      ["GET", "/any", []],
+      ["GET", "/all", []],
+      ["GET", "/young", []],
+    ),
+  })
+  .map(({ address, country, call: [method, path, values] }) => [
+    method,
+    path,
+    values,
+    { query: "", header: () => null, address, country: () => country },
+  ]);
+
+describe("a chain of issues", () => {
+  test("ends in a token that may do nothing the first may not, whenever it is used", () => {
+    let issued = 0;
+    let allowed = 0;
+    fc.assert(
+      fc.property(
+        request,
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 12 * DAY }), request), { minLength: 1, maxLength: 5 }),
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 100 * DAY }), asked), { minLength: 20, maxLength: 20 }),
+        (first, steps, calls) => {
+          const root = readIssueRequest(
+            { name: "root", ...first, scopes: [...first.scopes, "scopegate:tokens"] },
+            POLICY,
+            NOW,
+          );
+          if (!root.ok) return;
+          const rooted = rootGrant(POLICY, { subject: "s" }, root.value, NOW);
+          if (!rooted.ok) return;
+          const chain = [rooted.value];
+          let now = NOW;
+          for (const [wait, step] of steps) {
+            now += wait;
+            const parent = chain.at(-1) ?? rooted.value;
+            // The gateway lets nobody issue whose token has ended or has no scope to issue.
+            if (!isLive(parent, now)) break;
+            const caller = issuerOf(parent, `id ${chain.length}`, now);
+            const wanted = readIssueRequest({ name: "child", ...step }, POLICY, now);
+            const child = wanted.ok ? childGrant(POLICY, caller, wanted.value, now) : wanted;
+            if (child.ok) chain.push(child.value);
+          }
+          if (chain.length > 1) issued++;
+          const last = chain.at(-1) ?? rooted.value;
+          expect(last.ancestors.length).toBeLessThanOrEqual(DEEPEST);
+          for (const [later, [method, path, values, more]] of calls) {
+            const nowSeconds = now + later;
+            const found = POLICY.router.find(method, path);
+            if (found.kind !== "found") throw new Error(`${path} has no route`);
+            const call: Asked = { ...more, values, nowSeconds };
+            const may = (grant: Grant) =>
+              isLive(grant, nowSeconds) && decide(found.route, holderOf(grant, nowSeconds), call).allowed;
+            if (!may(last)) continue;
+            allowed++;
+            for (const elder of chain) expect(may(elder)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    // A property over nothing would hold too.
+    expect(issued).toBeGreaterThan(300);
+    expect(allowed).toBeGreaterThan(300);
+  });
+
+  test("never gives a scope of the gateway that the first did not hold", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(scope, { minLength: 1 }), request, (held, wanted) => {
+        const scopes = held.filter((name) => !name.startsWith("scopegate:"));
+        const root = rootGrant(
+          POLICY,
+          { subject: "s" },
+          { scopes: [...scopes, "scopegate:tokens"], conditions: [] },
+          NOW,
+        );
+        const request = readIssueRequest({ name: "n", ...wanted }, POLICY, NOW);
+        if (!root.ok || !request.ok) return;
+        const child = childGrant(POLICY, issuerOf(root.value, "id", NOW), request.value, NOW);
+        if (!child.ok) return;
+        expect(child.value.scopes).not.toContain("scopegate:admin");
+        expect(child.value.scopes).not.toContain("scopegate:read");
+      }),
+    );
+  });
+});
+
+describe("a token that is issued under another", () => {
+  const tokens = ["scopegate:tokens"];
+  const root = (scopes: readonly string[], more: Partial<Grant> = {}): Issuer => {
+    const made = rootGrant(POLICY, { subject: "s" }, { scopes: [...scopes, ...tokens], conditions: [] }, NOW);
+    if (!made.ok) throw new Error("the root is not issued");
+    return issuerOf({ ...made.value, ...more }, "root", NOW);
+  };
+  const child = (caller: Issuer, scopes: readonly string[], lifetimeSeconds?: number) =>
+    childGrant(
+      POLICY,
+      caller,
+      { scopes, conditions: [], ...(lifetimeSeconds === undefined ? {} : { lifetimeSeconds }) },
+      NOW,
+    );
+
+  test("with what a scope implies ends before that scope's sunset", () => {
+    const granted = child(root(["a:old"]), ["b:read"]);
+    const sunset = Date.UTC(2026, 5, 11) / 1000;
+    expect(granted.ok && granted.value.expiresAtSeconds).toBe(sunset - 30);
+    expect(child(root(["a:old"]), ["b:read"], 20 * DAY).ok).toBe(false);
+    // The scope itself ends at its sunset in both.
+    const same = child(root(["a:old"]), ["a:old"], 20 * DAY);
+    expect(same.ok).toBe(true);
+  });
+
+  test("ends when the caller's scopes let the caller's own end, though its exp be later", () => {
+    const caller = { ...root(["a:write"]), expiresAtSeconds: NOW + 300 * DAY };
+    const granted = child(caller, ["a:read"]);
+    expect(granted.ok && granted.value.expiresAtSeconds).toBe(NOW + 30 * DAY);
+    expect(child(caller, ["a:read"], 91 * DAY).ok).toBe(false);
+  });
+
+  test("is named by the issuer too where the caller's token is another issuer's", () => {
+    const granted = child({ ...root(["a:read"]), own: false, issuer: "https://login.example.com/", tokenId: "t 1" }, [
+      "a:read",
+    ]);
+    expect(granted.ok && granted.value.ancestors).toEqual(["https://login.example.com/ t 1"]);
+    expect(granted.ok && granted.value.parent).toBe("https://login.example.com/ t 1");
+  });
+
+  test.each<[why: string, caller: Partial<Issuer>]>([
+    ["no subject", { subject: null }],
+    ["no iat", { issuedAtSeconds: null }],
+    ["conditions that cannot be told", { conditions: null }],
+    ["an unreadable allow list", { allowList: { kind: "unreadable" } }],
+    ["an empty allow list", { allowList: { kind: "empty" } }],
+    ["ended within the skew", { expiresAtSeconds: NOW - 1 }],
+  ])("is not, where the caller's has %s", (_why, caller) => {
+    const granted = child({ ...root(["a:read"]), ...caller }, ["a:read"]);
+    expect(granted.ok).toBe(false);
+    expect(!granted.ok && granted.refusal.reason).toBe("grant_exceeds_issuer");
+  });
+
+  test("does not get a wildcard from somebody who holds all that it covers today", () => {
+    expect(child(root(["a:read", "a:write", "a:old"]), ["a:*"]).ok).toBe(false);
+    expect(child(root(["a:*"]), ["*"]).ok).toBe(false);
+    expect(child(root(["a:*"]), ["a:*"]).ok).toBe(true);
+  });
+
+  test("may name a scope that the caller holds through another", () => {
+    const granted = child(root(["a:write"]), ["a:read"]);
+    expect(
+      granted.ok &&
+        has(
+          grantOf(POLICY.catalogue, granted.value.scopes, { wildcards: true, admin: true }, NOW).granted,
+          POLICY.catalogue.scopes.find(({ name }) => name === "a:write") ?? POLICY.catalogue.scopes[0] ?? never(),
+        ),
+    ).toBe(false);
+  });
+});
+
+function never(): never {
+  throw new Error("the catalogue is empty");
+}

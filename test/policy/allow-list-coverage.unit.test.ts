@@ -228,6 +228,7 @@ describe("an id of several parts", () => {
     expect(outcome(["p:1/x", "p:1"], "p:{id}/{query.q}", call)).toBe("p:{id}/{query.q}");
     expect(outcome(["p:*"], "p:{id}/{query.q}", call)).toBe("covered");
     expect(outcome(["p:*"], "p:{id}/{query.q}", { ...call, query: "?q=1&q=2" })).toBe("ambiguous");
+    expect(outcome(["p:1/.txt"], "p:{id}/{query.q}.txt", call)).toBe("p:{id}/{query.q}.txt");
   });
 
   it("throws rather than asks for too little where the router found too few values", () => {

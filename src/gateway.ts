@@ -3,32 +3,29 @@
  * origin. Each step is one call to one room and answers with its result or a denial; nothing is thrown to say no.
  *
  * Guarantees: the origin receives a request only after every step has passed, at the very path that was decided on.
- * In report mode the steps from the credentials on are judged and logged, and then forwarded all the same.
+ * In report mode the steps from the credentials on are judged and logged, and the request goes on all the same.
  */
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse } from "./denial.ts";
-import { guardConnection, isLongLived } from "./origin/connection.ts";
-import { forward } from "./origin/forward.ts";
-import { compileRemovedHeaders, type Identity, rewriteHeaders } from "./origin/headers.ts";
-import type { Origin } from "./origin/origin.ts";
-import { deprecationHeaders, withHeaders } from "./origin/response.ts";
+import type { Exchange } from "./origin/exchange.ts";
+import { withHeaders } from "./origin/response.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
-import { deprecatedScopes } from "./policy/deprecation.ts";
 import type { Alternative, Policy, Route } from "./policy/policy.ts";
+import type { Found } from "./policy/router.ts";
 import { callerAddress, callerCountry } from "./request/caller.ts";
 import { corsHeaders, isPreflight, preflightResponse } from "./request/cors.ts";
 import { credentials } from "./request/credentials.ts";
 import { type CanonicalPath, canonicalPath } from "./request/path.ts";
 import type { RevocationFeed } from "./revocation/feed.ts";
 import type { Principal } from "./token/principal.ts";
-import type { Verifier } from "./token/verify.ts";
+import { isRefusal, type Verifier } from "./token/verify.ts";
 
 /** What the gateway needs of its surroundings; `index.ts` passes it in. */
 export interface Surroundings {
   readonly policy: Policy;
   readonly verifier: Verifier;
   readonly revocation: RevocationFeed;
-  readonly origin: Origin;
+  readonly exchange: Exchange;
   /** Answers the admin API's routes, once their caller is known and allowed. */
   readonly admin: (request: Request, call: AdminCall) => Promise<Response>;
   /** Answers what is served without a token: keys, metadata, health, the pages of the problems. */
@@ -37,7 +34,7 @@ export interface Surroundings {
   /** Counts a use; returns at once and writes behind the response. */
   readonly countUse: (
     principal: Principal,
-    alternative: Alternative | null,
+    decided: Alternative | null,
     nowMilliseconds: number,
     behind: Behind,
   ) => void;
@@ -52,7 +49,7 @@ export interface AdminCall {
 }
 
 /** Lets work go on after the response: `ExecutionContext.waitUntil`. */
-export type Behind = (work: Promise<unknown>) => void;
+type Behind = (work: Promise<unknown>) => void;
 
 export type Gateway = (request: Request, behind: Behind) => Promise<Response>;
 
@@ -64,16 +61,24 @@ interface Passage {
   readonly behind: Behind;
 }
 
-type Judgement =
-  | { readonly denial: null; readonly principal: Principal | null; readonly alternative: Alternative | null }
-  | { readonly denial: Denial; readonly principal: Principal | null; readonly detail?: string };
+/** Who asks, as far as it is known, and why not, if not. */
+interface Judgement {
+  readonly denial: Denial | null;
+  readonly principal: Principal | null;
+  readonly alternative: Alternative | null;
+  /** For the log: which rule a token broke. */
+  readonly detail?: string | undefined;
+}
+
+const REVOKED: Denial = { reason: "token_revoked" };
+const REVOCATION_UNAVAILABLE: Denial = { reason: "revocation_unavailable", retryAfterSeconds: 5 };
 
 export function createGateway(surroundings: Surroundings): Gateway {
-  const { policy, verifier, revocation, origin, log, now } = surroundings;
-  const removed = compileRemovedHeaders(policy.origin);
+  const { policy, verifier, revocation, exchange, log, now } = surroundings;
+  const isReporting = policy.gateway.mode === "report";
 
   async function answer(passage: Passage): Promise<Response> {
-    const { request } = passage;
+    const { request, requestId, behind, startedAtMilliseconds } = passage;
     const path = canonicalPath(request.url, request.headers.get("host"));
     if (path === null) return refuse(passage, null, { reason: "ambiguous_path" });
 
@@ -81,167 +86,119 @@ export function createGateway(surroundings: Surroundings): Gateway {
     if (path.encodedSlash && !(found.kind === "found" && found.route.encodedSlash)) {
       return refuse(passage, null, { reason: "ambiguous_path" });
     }
-    if (found.kind === "ambiguous") return refuse(passage, null, { reason: "ambiguous_path" });
-    if (found.kind === "not_found") return refuse(passage, null, { reason: "route_not_found" });
-    if (found.kind === "method_not_allowed") {
-      return refuse(passage, null, { reason: "method_not_allowed", allow: found.allow });
-    }
+    if (found.kind !== "found") return refuse(passage, null, routeDenial(found));
     const { route, values } = found;
 
-    const asked = askedBy(request, path, values, Math.floor(passage.startedAtMilliseconds / 1000));
+    const asked = askedBy(request, path, values, Math.floor(startedAtMilliseconds / 1000));
     const judgement =
       route.requirement.kind === "public" ? judgePublic(route, asked) : await judge(passage, route, asked);
-    if (judgement.denial !== null) {
-      if (policy.gateway.mode === "report" && route.target === "origin") {
-        return reportAndForward(passage, route, path, asked, judgement.denial, judgement);
-      }
-      return refuse(passage, route, judgement.denial, judgement);
+    const { denial, principal, alternative } = judgement;
+    if (denial !== null) {
+      if (!isReporting || route.target !== "origin") return refuse(passage, route, denial, judgement);
+      report(passage, route, denial, judgement);
+    } else if (principal !== null) {
+      surroundings.countUse(principal, alternative, startedAtMilliseconds, behind);
     }
-    const { principal, alternative } = judgement;
-    if (principal !== null)
-      surroundings.countUse(principal, alternative, passage.startedAtMilliseconds, passage.behind);
-    switch (route.target) {
-      case "origin":
-        return forwardTo(passage, route, path, asked, principal, alternative);
-      case "admin":
-        return answerAdmin(passage, route, principal, asked);
-      case "gateway":
-        return surroundings.open(route, values, passage.requestId);
-    }
+
+    if (route.target === "gateway") return surroundings.open(route, values, requestId);
+    if (route.target === "admin") return administer(passage, route, principal, asked);
+    const known = denial === REVOKED || denial === REVOCATION_UNAVAILABLE ? null : principal;
+    const stillGood = async (): Promise<boolean> =>
+      known === null || (await revocationDenial(route, known, now(), behind)) === null;
+    const answered = await exchange({
+      request,
+      requestId,
+      route,
+      path,
+      asked,
+      principal: known,
+      alternative,
+      stillGood,
+    });
+    if (!(answered instanceof Response)) return refuse(passage, route, answered, { principal });
+    if (denial === null) log.allowed(entry(passage, route, answered.status, principal));
+    return answered;
   }
 
   /** From the credentials to the conditions. */
-  async function judge(passage: Passage, route: Route, asked: Asked): Promise<Judgement> {
-    const { request, behind } = passage;
+  async function judge(
+    { request, behind, startedAtMilliseconds }: Passage,
+    route: Route,
+    asked: Asked,
+  ): Promise<Judgement> {
     const given = credentials(request.headers.get("authorization"));
-    if (given.kind === "none") return refusal({ reason: "token_missing" });
-    if (given.kind === "malformed") return refusal({ reason: "credentials_malformed" });
+    if (given.kind === "none") return denied({ reason: "token_missing" });
+    if (given.kind === "malformed") return denied({ reason: "credentials_malformed" });
 
     let principal = verifier.recall(given.token, asked.nowSeconds);
     if (principal === undefined) {
       const verified = await verifier.verify(given.token, asked.nowSeconds, behind);
-      if ("reason" in verified) return refusal(verified, null, "detail" in verified ? verified.detail : undefined);
+      if (isRefusal(verified))
+        return denied(verified, null, verified.reason === "token_invalid" ? verified.detail : undefined);
       principal = verified;
     }
 
-    const revoked = await isRevoked(route, principal, passage.startedAtMilliseconds, behind);
-    if (revoked !== false) return refusal(revoked, principal);
+    const denial = await revocationDenial(route, principal, startedAtMilliseconds, behind);
+    if (denial !== null) return denied(denial, principal);
 
     const decision = decide(route, principal, asked);
-    return decision.allowed
-      ? { denial: null, principal, alternative: decision.alternative }
-      : refusal(decision.denial, principal);
+    if (!decision.allowed) return denied(decision.denial, principal);
+    return { denial: null, principal, alternative: decision.alternative };
   }
 
-  /** False, or the refusal. Knowledge that is too old decides nothing. */
-  async function isRevoked(
+  /** Knowledge that is too old decides nothing. */
+  async function revocationDenial(
     route: Route,
     principal: Principal,
     nowMilliseconds: number,
     behind: Behind,
-  ): Promise<false | Denial> {
+  ): Promise<Denial | null> {
     const ready = revocation.ready(nowMilliseconds, behind);
     if (ready !== true && !(await ready)) return REVOCATION_UNAVAILABLE;
     const nowSeconds = Math.floor(nowMilliseconds / 1000);
-    if (revocation.isRevoked(principal, nowSeconds)) return TOKEN_REVOKED;
-    if (!route.strictRevocation) return false;
+    if (revocation.isRevoked(principal, nowSeconds)) return REVOKED;
+    if (!route.strictRevocation) return null;
     const answered = await revocation.isRevokedStrict(principal, nowSeconds);
     if (answered === null) return REVOCATION_UNAVAILABLE;
-    return answered ? TOKEN_REVOKED : false;
+    return answered ? REVOKED : null;
   }
 
-  async function forwardTo(
-    passage: Passage,
-    route: Route,
-    path: CanonicalPath,
-    asked: Asked,
-    principal: Principal | null,
-    alternative: Alternative | null,
-  ): Promise<Response> {
-    const { request, requestId } = passage;
-    const identity = principal === null ? null : identityOf(principal, alternative);
-    const rewrite = (headers: Headers): void => {
-      rewriteHeaders(headers, removed, identity, {
-        requestId,
-        address: asked.address,
-        host: request.headers.get("host"),
-        proto: request.url.startsWith("https:") ? "https" : "http",
-      });
-    };
-    const answered = await forward(origin, request, path, rewrite, policy.origin.timeoutMilliseconds);
-    if (!(answered instanceof Response)) return refuse(passage, route, answered, { principal });
-    log.allowed(entry(passage, route, answered.status, principal));
-
-    let response = answered;
-    if (principal !== null && alternative !== null) {
-      const leaving = deprecatedScopes(policy.catalogue, alternative, principal.grant);
-      if (leaving.length > 0) response = withHeaders(response, deprecationHeaders(leaving));
-    }
-    if (principal === null || route.unboundedConnection || !isLongLived(response)) return response;
-    return guardConnection(response, {
-      stillGood: () => isStillGood(route, principal, passage.behind),
-      expiresAtSeconds: principal.expiresAtSeconds + policy.gateway.clockSkewSeconds,
-      intervalMilliseconds: policy.revocation.refreshMilliseconds,
-      now,
-    });
-  }
-
-  /** Asked anew while a connection stays open. Knowledge that is too old ends it, as it would refuse a request. */
-  async function isStillGood(route: Route, principal: Principal, behind: Behind): Promise<boolean> {
-    return (await isRevoked(route, principal, now(), behind)) === false;
-  }
-
-  async function reportAndForward(
-    passage: Passage,
-    route: Route,
-    path: CanonicalPath,
-    asked: Asked,
-    denial: Denial,
-    { principal, detail }: { principal: Principal | null; detail?: string },
-  ): Promise<Response> {
-    log.refused({ ...entry(passage, route, 0, principal), reason: denial.reason, detail, reported: true });
-    const isStanding = denial.reason !== "token_revoked" && denial.reason !== "revocation_unavailable";
-    return forwardTo(passage, route, path, asked, isStanding ? principal : null, null);
-  }
-
-  async function answerAdmin(
+  async function administer(
     passage: Passage,
     route: Route,
     principal: Principal | null,
     asked: Asked,
   ): Promise<Response> {
-    if (principal === null) return refuse(passage, route, { reason: "internal_error" });
+    if (principal === null) throw new Error("an admin route without a principal");
     const { requestId, behind, request } = passage;
     const response = await surroundings.admin(request, { principal, requestId, address: asked.address, behind });
     log.administered(entry(passage, route, response.status, principal));
     return response;
   }
 
-  function refuse(
-    passage: Passage,
-    route: Route | null,
-    denial: Denial,
-    known: { principal: Principal | null; detail?: string } = { principal: null },
-  ): Response {
+  function refuse(passage: Passage, route: Route | null, denial: Denial, known?: Known): Response {
     const { publicUrl, adminPath } = policy.gateway;
     const response = denialResponse(denial, { publicUrl, adminPath, requestId: passage.requestId });
-    log.refused({
-      ...entry(passage, route, response.status, known.principal),
-      reason: denial.reason,
-      detail: known.detail,
-      reported: false,
-    });
+    const decision = entry(passage, route, response.status, known?.principal ?? null);
+    log.refused({ ...decision, reason: denial.reason, detail: known?.detail, reported: false });
     return response;
   }
 
+  function report(passage: Passage, route: Route, denial: Denial, known: Known): void {
+    const decision = entry(passage, route, 0, known.principal);
+    log.refused({ ...decision, reason: denial.reason, detail: known.detail, reported: true });
+  }
+
   function entry(passage: Passage, route: Route | null, status: number, principal: Principal | null): LoggedDecision {
+    const { requestId, request, startedAtMilliseconds } = passage;
+    const key = route === null ? null : route.key;
     return {
-      requestId: passage.requestId,
-      method: passage.request.method,
-      route: route?.key ?? null,
+      requestId,
+      method: request.method,
+      route: key,
       status,
       principal,
-      startedAtMilliseconds: passage.startedAtMilliseconds,
+      startedAtMilliseconds,
       finishedAtMilliseconds: now(),
     };
   }
@@ -264,31 +221,32 @@ export function createGateway(surroundings: Surroundings): Gateway {
   };
 }
 
-const TOKEN_REVOKED: Denial = { reason: "token_revoked" };
-const REVOCATION_UNAVAILABLE: Denial = { reason: "revocation_unavailable", retryAfterSeconds: 5 };
+function routeDenial(found: Exclude<Found, { readonly kind: "found" }>): Denial {
+  switch (found.kind) {
+    case "ambiguous":
+      return { reason: "ambiguous_path" };
+    case "not_found":
+      return { reason: "route_not_found" };
+    case "method_not_allowed":
+      return { reason: "method_not_allowed", allow: found.allow };
+  }
+}
+
+type Known = Pick<Judgement, "principal" | "detail">;
 
 function judgePublic(route: Route, asked: Asked): Judgement {
   const decision = decidePublic(route, asked);
-  return decision.allowed ? { denial: null, principal: null, alternative: null } : refusal(decision.denial);
+  return decision.allowed ? NOBODY : denied(decision.denial);
 }
 
-function refusal(denial: Denial, principal: Principal | null = null, detail?: string): Judgement {
-  return detail === undefined ? { denial, principal } : { denial, principal, detail };
-}
+const NOBODY: Judgement = { denial: null, principal: null, alternative: null };
 
-function identityOf(principal: Principal, alternative: Alternative | null): Identity {
-  const { subject, issuer, client, tokenId } = principal;
-  return { subject, issuer, client, tokenId, scopes: alternative === null ? null : alternative.header };
+function denied(denial: Denial, principal: Principal | null = null, detail?: string): Judgement {
+  return { denial, principal, alternative: null, detail };
 }
 
 function askedBy(request: Request, path: CanonicalPath, values: readonly string[], nowSeconds: number): Asked {
   const header = (name: string): string | null => request.headers.get(name);
-  return {
-    values,
-    query: path.query,
-    header,
-    address: callerAddress(header),
-    country: () => callerCountry(request.cf),
-    nowSeconds,
-  };
+  const country = (): string | null => callerCountry(request.cf);
+  return { values, query: path.query, header, address: callerAddress(header), country, nowSeconds };
 }

@@ -8,6 +8,7 @@ import { createUsage } from "./admin/usage.ts";
 import { createDecisionLog, placeOf } from "./decision-log.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { createOpen } from "./open.ts";
+import { createExchange } from "./origin/exchange.ts";
 import { createOrigin } from "./origin/origin.ts";
 import { faultText, loadPolicy } from "./policy/load.ts";
 import type { Policy } from "./policy/policy.ts";
@@ -73,7 +74,7 @@ function assemble(env: Env): Gateway {
     policy,
     verifier,
     revocation,
-    origin: createOrigin(env, policy.origin.url),
+    exchange: createExchange(policy, createOrigin(env, policy.origin.url), now),
     admin: (request, call) => admin.fetch(request, call),
     open: createOpen({
       policy,

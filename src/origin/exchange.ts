@@ -1,0 +1,66 @@
+/**
+ * What happens with the origin once a request may go there: out with the headers that it is promised, back with what an
+ * answer has to say of deprecated scopes, and over a connection that ends with its token.
+ */
+import type { Denial } from "../denial.ts";
+import type { Asked } from "../policy/decision.ts";
+import { deprecatedScopes } from "../policy/deprecation.ts";
+import type { Alternative, Policy, Route } from "../policy/policy.ts";
+import type { CanonicalPath } from "../request/path.ts";
+import type { Principal } from "../token/principal.ts";
+import { guardConnection, isLongLived } from "./connection.ts";
+import { forward } from "./forward.ts";
+import { compileRemovedHeaders, type Identity, rewriteHeaders } from "./headers.ts";
+import type { Origin } from "./origin.ts";
+import { deprecationHeaders, withHeaders } from "./response.ts";
+
+/** A request that may go to the origin. */
+export interface Cleared {
+  readonly request: Request;
+  readonly requestId: string;
+  readonly route: Route;
+  readonly path: CanonicalPath;
+  readonly asked: Asked;
+  /** `null`: the origin is not told who calls. */
+  readonly principal: Principal | null;
+  /** What decided; `null` where no scope did. */
+  readonly alternative: Alternative | null;
+  /** Asked while a connection stays open: whether the principal's token may still be used. */
+  readonly stillGood: () => Promise<boolean>;
+}
+
+export type Exchange = (cleared: Cleared) => Promise<Response | Denial>;
+
+export function createExchange(policy: Policy, origin: Origin, now: () => number): Exchange {
+  const removed = compileRemovedHeaders(policy.origin);
+  const expiryGraceSeconds = policy.gateway.clockSkewSeconds;
+
+  return async (cleared) => {
+    const { request, requestId, route, path, asked, principal, alternative } = cleared;
+    const identity = principal === null ? null : identityOf(principal, alternative);
+    const rewrite = (headers: Headers): void => {
+      const host = request.headers.get("host");
+      const proto = request.url.startsWith("https:") ? "https" : "http";
+      rewriteHeaders(headers, removed, identity, { requestId, address: asked.address, host, proto });
+    };
+    let response = await forward(origin, request, path, rewrite, policy.origin.timeoutMilliseconds);
+    if (!(response instanceof Response) || principal === null) return response;
+
+    if (alternative !== null) {
+      const leaving = deprecatedScopes(policy.catalogue, alternative, principal.grant);
+      if (leaving.length > 0) response = withHeaders(response, deprecationHeaders(leaving));
+    }
+    if (route.unboundedConnection || !isLongLived(response)) return response;
+    return guardConnection(response, {
+      stillGood: cleared.stillGood,
+      expiresAtSeconds: principal.expiresAtSeconds + expiryGraceSeconds,
+      intervalMilliseconds: policy.revocation.refreshMilliseconds,
+      now,
+    });
+  };
+}
+
+function identityOf(principal: Principal, alternative: Alternative | null): Identity {
+  const { subject, issuer, client, tokenId } = principal;
+  return { subject, issuer, client, tokenId, scopes: alternative === null ? null : alternative.header };
+}

@@ -31,7 +31,14 @@ function enforced(policy: Policy, token: OracleToken | null, request: OracleRequ
   const { route, values } = found;
   const headers = new Headers(request.headers);
   const { address, country, nowSeconds } = request;
-  const asked: Asked = { values, query: path.query, header: (name) => headers.get(name), address, country: () => country, nowSeconds };
+  const asked: Asked = {
+    values,
+    query: path.query,
+    header: (name) => headers.get(name),
+    address,
+    country: () => country,
+    nowSeconds,
+  };
   if (route.requirement.kind === "public") return verdictOf(route.key, decidePublic(route, asked));
   if (token === null) return refused("token_missing", route.key);
 

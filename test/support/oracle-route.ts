@@ -17,7 +17,7 @@ export type Routed =
   | { readonly kind: "no_method"; readonly allow: readonly string[] };
 
 /** The one spelling of a path; `null` where there is none. `%2F` and `%5C` are left to the route. */
-export function canonical(path: string): string | null {
+function canonical(path: string): string | null {
   if (!path.startsWith("/") || /[;\\]/.test(path)) return null;
   let spelt: string;
   try {

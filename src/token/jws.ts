@@ -50,12 +50,12 @@ export function parseJws(token: string): Jws | null {
 export function splitJws(
   token: string,
 ): { readonly header: JwsHeader; readonly encodedPayload: string; readonly signedPart: string } | null {
-  if (token.length > MAX_TOKEN_LENGTH) return null;
+  if (token.length > MAX_TOKEN_LENGTH || !COMPACT.test(token)) return null;
   const first = token.indexOf(".");
   const second = token.indexOf(".", first + 1);
-  if (first <= 0 || second === -1 || token.indexOf(".", second + 1) !== -1) return null;
+  if (!isWhole(token, 0, first) || !isWhole(token, first + 1, second)) return null;
+  if (!isWhole(token, second + 1, token.length)) return null;
   const encodedPayload = token.slice(first + 1, second);
-  if (!isBase64url(encodedPayload) || !isBase64url(token.slice(second + 1))) return null;
   const header = headerOf(token.slice(0, first));
   return header === null ? null : { header, encodedPayload, signedPart: token.slice(0, second) };
 }
@@ -69,7 +69,7 @@ export function normalizeTyp(typ: string): string {
 function headerOf(encoded: string): JwsHeader | null {
   const known = remembered.get(encoded);
   if (known !== undefined) return known;
-  if (encoded.length > MAX_HEADER_LENGTH || !isBase64url(encoded)) return null;
+  if (encoded.length > MAX_HEADER_LENGTH) return null;
   const members = jsonObject(encoded);
   if (members === null) return null;
   const header = readHeader(members);
@@ -96,7 +96,7 @@ function stringMember(members: Record<string, unknown>, name: string): string | 
   return typeof value === "string" ? value : undefined;
 }
 
-/** Takes what `isBase64url` has passed. */
+/** Takes what `splitJws` has checked. */
 function jsonObject(encoded: string): Record<string, unknown> | null {
   try {
     const text = utf8.decode(base64url.decode(encoded));
@@ -110,16 +110,21 @@ function jsonObject(encoded: string): Record<string, unknown> | null {
   }
 }
 
-/** RFC 7515 §2, RFC 4648 §3.5: every text has one spelling, so that nobody can respell a token. */
-function isBase64url(text: string): boolean {
-  if (!/^[A-Za-z0-9_-]*$/.test(text)) return false;
-  switch (text.length & 3) {
+/** RFC 7515 §7.1. */
+const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/;
+
+/**
+ * Whether a part encodes whole bytes and nothing besides (RFC 4648 §3.5), so that every token has one spelling and nobody can
+ * respell it.
+ */
+function isWhole(token: string, start: number, end: number): boolean {
+  switch ((end - start) & 3) {
     case 0:
       return true;
     case 2:
-      return /[AQgw]$/.test(text);
+      return "AQgw".includes(token.charAt(end - 1));
     case 3:
-      return /[AEIMQUYcgkosw048]$/.test(text);
+      return "AEIMQUYcgkosw048".includes(token.charAt(end - 1));
     default:
       return false;
   }
@@ -161,14 +166,16 @@ function endOfString(text: string, start: number): number {
   return -1;
 }
 
-function keysIn(value: unknown): number {
-  if (typeof value !== "object" || value === null) return 0;
+function keysIn(value: object): number {
   let keys = 0;
   if (Array.isArray(value)) {
-    for (const element of value) keys += keysIn(element);
+    for (const element of value) if (typeof element === "object" && element !== null) keys += keysIn(element);
     return keys;
   }
-  for (const member of Object.values(value)) keys += 1 + keysIn(member);
+  for (const member of Object.values(value)) {
+    keys++;
+    if (typeof member === "object" && member !== null) keys += keysIn(member);
+  }
   return keys;
 }
 

@@ -17,6 +17,8 @@ export interface KeyTrouble {
 export interface FoundKeys {
   /** None: the issuer has no key that may have signed the token. */
   readonly keys: readonly VerificationKey[];
+  /** The source's generation when these were its keys. */
+  readonly generation: number;
   /** What these keys verify may be believed until then. */
   readonly goodUntilSeconds: number;
 }
@@ -50,6 +52,7 @@ export function fixedKeys(set: KeySet): KeySource {
     refresh: () => undefined,
     find: (kid, algorithm) => ({
       keys: candidates(set, kid, algorithm),
+      generation: 0,
       goodUntilSeconds: Number.POSITIVE_INFINITY,
     }),
   };

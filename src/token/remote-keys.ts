@@ -138,7 +138,11 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
   }
 
   function found(from: KeySet, kid: string | null, algorithm: string): FoundKeys {
-    return { keys: candidates(from, kid, algorithm), goodUntilSeconds: fetchedAtSeconds + LAST_GOOD_SECONDS };
+    return {
+      keys: candidates(from, kid, algorithm),
+      generation,
+      goodUntilSeconds: fetchedAtSeconds + LAST_GOOD_SECONDS,
+    };
   }
 
   /** Nothing is held: everybody waits for the issuer, but not for one that has just failed. */

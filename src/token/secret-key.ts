@@ -29,7 +29,7 @@ export function secretKey(
     material: { kty: "oct" },
     imported: new Map(),
   };
-  const found: FoundKeys = { keys: [key], goodUntilSeconds: Number.POSITIVE_INFINITY };
+  const found: FoundKeys = { keys: [key], generation: 0, goodUntilSeconds: Number.POSITIVE_INFINITY };
   const none: FoundKeys = { ...found, keys: [] };
 
   // jose would import the bytes anew for every token.

@@ -70,25 +70,26 @@ export function ownKeys(
   report: (trouble: KeyTrouble) => void,
 ): KeySource {
   let source: KeySource | null = null;
+  let complained = false;
   return {
     generation: 0,
     isDue: () => false,
     refresh: () => undefined,
-    find(kid, algorithm, nowSeconds, behind) {
-      if (source !== null) return source.find(kid, algorithm, nowSeconds, behind);
-      return load().then(
-        (keys) => {
-          source = keys.source;
-          return source.find(kid, algorithm, nowSeconds, behind);
-        },
-        (error: unknown) => {
-          const cause = error instanceof SigningKeysError ? error.message : "SIGNING_KEYS could not be loaded";
-          report({ event: "signing_keys_unusable", issuer, cause });
-          return { retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS };
-        },
-      );
-    },
+    find: (...asked) => (source === null ? loadFirst(...asked) : source.find(...asked)),
   };
+
+  async function loadFirst(...asked: Parameters<KeySource["find"]>) {
+    try {
+      ({ source } = await load());
+      return await source.find(...asked);
+    } catch (error) {
+      // Anybody can name this gateway as a token's issuer: one line in the log is enough.
+      const cause = error instanceof SigningKeysError ? error.message : "SIGNING_KEYS could not be loaded";
+      if (!complained) report({ event: "signing_keys_unusable", issuer, cause });
+      complained = true;
+      return { retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS };
+    }
+  }
 }
 
 /** A fresh secret for `SIGNING_KEYS`: one ES256 key, whose id is its thumbprint. */

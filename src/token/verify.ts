@@ -159,14 +159,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if ("retryAfterSeconds" in found)
         return { reason: "keys_unavailable", retryAfterSeconds: found.retryAfterSeconds };
       if (found.keys.length === 0) return invalid("key");
-      const { generation } = source;
       const key = await signerOf(token, alg, found.keys);
       if (key === null) return invalid("signature");
       if (outcome.kind === "expired") return { reason: "token_expired" };
 
       const tokenId = outcome.claims.jti ?? (await signedPartName(jws.signedPart));
       const principal = principalOf(party, jws, outcome.claims, tokenId, key, found.goodUntilSeconds, nowSeconds);
-      if (!isRefusal(principal)) cache.set(token, { principal, source, generation });
+      if (!isRefusal(principal)) cache.set(token, { principal, source, generation: found.generation });
       return principal;
     },
   };

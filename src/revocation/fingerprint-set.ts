@@ -5,7 +5,8 @@
  * fingerprints: a crafted crowd in one bucket costs twenty comparisons, not a scan. A multiset: what was added twice is
  * there until it was removed twice. Sets are never changed; merging makes a new one, in the time of a copy.
  *
- * Measured at a million in Node 24: a hit or a miss takes about 80 ns, the arrays 12 MB and the buckets 0.26 MB.
+ * Measured at a million in Node 24, two busy cores: 50 to 80 ns for a token that is asked again, 250 ns for one at random
+ * (the caches miss); the arrays take 12 MB and the buckets 0.26 MB.
  */
 import type { Fingerprint } from "./subject.ts";
 

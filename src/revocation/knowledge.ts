@@ -57,8 +57,9 @@ interface Held {
   asOf: number;
   /** From which age on it is refreshed. */
   due: number;
-  /** What the last two refreshes brought, for those in this location who are a little behind. */
+  /** What the last two refreshes brought, for those in this location who are a little behind, and when the last of them began. */
   tails: readonly [before: LogTail, last: LogTail] | null;
+  tailAt: number;
 }
 
 type CaughtUp = Held & { position: LogPosition };
@@ -109,6 +110,7 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
           asOf: -Infinity,
           due: refreshMilliseconds,
           tails: null,
+          tailAt: -Infinity,
         };
       }
       const target = held;
@@ -140,7 +142,22 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
     const tail = { from, rows };
     target.position = endOf(tail);
     target.asOf = Math.max(target.asOf, asOf);
-    target.tails = [target.tails?.[1] ?? { from, rows: [] }, tail];
+    keepTail(target, tail);
+  }
+
+  /** Strict requests ask far more often than `refresh`: what they bring goes with the refresh before it. */
+  function keepTail(target: Held, tail: LogTail): void {
+    const now = time();
+    const [before, last] = target.tails ?? [];
+    if (before === undefined || last === undefined || now - target.tailAt >= refreshMilliseconds / 2) {
+      target.tails = [last ?? { from: tail.from, rows: [] }, tail];
+      target.tailAt = now;
+    } else if (last.rows.length + tail.rows.length <= MOST_SHARED_ROWS) {
+      target.tails = [before, { from: last.from, rows: [...last.rows, ...tail.rows] }];
+    } else {
+      const end = { from: endOf(tail), rows: [] };
+      target.tails = [end, end];
+    }
   }
 
   async function tell(): Promise<void> {

@@ -22,10 +22,12 @@ export interface LoadedIndex {
 }
 
 /** Packed when so many rows have come since the last time. */
-export const PACK_AFTER_ROWS = 5_000;
+const PACK_AFTER_ROWS = 5_000;
 
 const MOST_BYTES = 25 * 1024 * 1024;
-const KV_MILLISECONDS = 10_000;
+/** A request may be waiting for it; the log is always there. */
+const KV_READ_MILLISECONDS = 2_500;
+const KV_WRITE_MILLISECONDS = 30_000;
 const PREFIX = "revocations/";
 const KEPT = 2;
 /** Long enough for every clock and every token's skew: who is behind by a day decides nothing. */
@@ -52,13 +54,18 @@ export async function loadSnapshot(db: D1Database, kv: KVNamespace): Promise<Loa
   );
   for (const { name, checksum } of pointers.results) {
     try {
-      const buffer = await withDeadline(kv.get(name, { type: "arrayBuffer", cacheTtl: 3600 }), KV_MILLISECONDS, "KV");
+      const buffer = await withDeadline(
+        kv.get(name, { type: "arrayBuffer", cacheTtl: 3600 }),
+        KV_READ_MILLISECONDS,
+        "KV",
+      );
       const snapshot = buffer === null ? null : await decodeSnapshot(buffer, checksum);
       if (snapshot !== null) {
         return { index: createRevocationIndex(snapshot.content), position: snapshot.position };
       }
     } catch {
-      // KV is down or hangs: the next one may lie in another cache, and the log is always there.
+      // KV is down or hangs, and would for the next one.
+      return null;
     }
   }
   return null;
@@ -89,7 +96,7 @@ export async function pack(db: D1Database, kv: KVNamespace): Promise<boolean> {
   if (bytes.length > MOST_BYTES) return false;
 
   const name = `${PREFIX}${position.history}/${position.sequence}-${checksum.slice(0, 16)}`;
-  await withDeadline(kv.put(name, bytes, { metadata: { at: databaseSeconds } }), KV_MILLISECONDS * 3, "KV");
+  await withDeadline(kv.put(name, bytes, { metadata: { at: databaseSeconds } }), KV_WRITE_MILLISECONDS, "KV");
   const entries = content.tokens.count + content.timedTokens.length + content.cutOffs.length;
   await withDeadline(
     db

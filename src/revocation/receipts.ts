@@ -15,7 +15,7 @@ const SEEN_SECONDS = 300;
 /** A location that has said nothing for a day is no longer listed. */
 const FORGET_SECONDS = 86_400;
 
-export interface Receipt {
+interface Receipt {
   readonly location: string;
   /** The last row that it held. */
   readonly sequence: number;

@@ -32,11 +32,11 @@ interface Times {
 }
 
 /** A token that is not simply revoked: from a later time on, or only if it was issued early enough. */
-export interface TimedToken extends Fingerprint, Times {}
+interface TimedToken extends Fingerprint, Times {}
 
-export type CutOffKind = Exclude<RevocationKind, "token">;
+type CutOffKind = Exclude<RevocationKind, "token">;
 
-export interface CutOff extends Times {
+interface CutOff extends Times {
   readonly kind: CutOffKind;
   readonly issuer: string;
   readonly value: string;

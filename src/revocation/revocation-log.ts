@@ -26,7 +26,7 @@ export interface LogPage {
   readonly databaseSeconds: number;
 }
 
-export const PAGE_ROWS = 10_000;
+const PAGE_ROWS = 10_000;
 export const D1_MILLISECONDS = 5_000;
 
 interface HeadColumns {

@@ -124,6 +124,30 @@ describe("a fresh isolate", () => {
     expect([one.kv.calls, pages]).toEqual([1, 1]);
   });
 
+  test.each(["fail", "hang"] as const)(
+    "reads the log where KV should %s",
+    async (mode) => {
+      await revoke("a");
+      await pack(env.DB, env.REVOCATIONS);
+      const one = isolate();
+      one.kv.mode = mode;
+      expect(await one.ask()).toBe(true);
+      expect(one.isRevoked("a")).toBe(true);
+    },
+    15_000,
+  );
+
+  test("reads the log where the snapshots' places are no longer in it", async () => {
+    await revoke("a", "b");
+    await pack(env.DB, env.REVOCATIONS);
+    await env.DB.prepare("UPDATE snapshots SET sequence = 1").run();
+    await env.DB.prepare("DROP TRIGGER revocations_go_when_expired").run();
+    await env.DB.prepare("DELETE FROM revocations WHERE sequence = 2").run();
+    const one = isolate();
+    expect(await one.ready()).toBe(true);
+    expect(["a", "b"].map(one.isRevoked)).toEqual([true, false]);
+  });
+
   test("reads a long log in pages until it has caught up", async () => {
     for (let page = 0; page < 5; page++) await revoke(...Array.from({ length: 5000 }, (_, at) => `t-${page}-${at}`));
     const one = isolate();
@@ -445,6 +469,34 @@ describe("isolates of one location", () => {
     await two.ready();
     expect(two.d1.calls).toBe(0);
     expect(["a", "b"].map(two.isRevoked)).toEqual([true, true]);
+  });
+
+  test("still share where one of them asks D1 strictly all the time", async () => {
+    const [one, two] = [isolate({ cache: true }), isolate({ cache: true })];
+    for (const each of [one, two]) await each.ready();
+    await revoke("a");
+    now += REFRESH + 1_000;
+    await one.ready();
+    for (const id of ["b", "c", "d"]) {
+      await revoke(id);
+      expect(await one.feed.isRevokedStrict(token(id), now / 1000)).toBe(true);
+    }
+    now += REFRESH + 1_000;
+    await one.ready();
+    two.d1.calls = 0;
+    expect(await two.ready()).toBe(true);
+    expect(two.d1.calls).toBe(0);
+    expect(["a", "b", "c", "d"].map(two.isRevoked)).toEqual([true, true, true, true]);
+  });
+
+  test("ask D1 where more has come than is shared", async () => {
+    const [one, two] = [isolate({ cache: true }), isolate({ cache: true })];
+    for (const each of [one, two]) await each.ready();
+    await revoke(...Array.from({ length: 5000 }, (_, at) => `bulk-${at}`));
+    await revoke("last");
+    now += REFRESH + 1_000;
+    for (const each of [one, two]) expect(await each.ready()).toBe(true);
+    expect(["bulk-0", "bulk-4999", "last"].map(two.isRevoked)).toEqual([true, true, true]);
   });
 
   test.each(["fail", "hang"] as const)("ask D1 when the cache should %s", async (mode) => {

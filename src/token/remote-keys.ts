@@ -14,7 +14,7 @@ import { within } from "./deadline.ts";
 import type { Behind, FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
 import { candidates, type KeySet, keepImported, keepsAll } from "./keys.ts";
 import { type CopyStore, type KeysCopy, LAST_GOOD_SECONDS, readCopy, writeCopy } from "./keys-copy.ts";
-import { type Fetch, LOOK_MILLISECONDS, publishedKeys } from "./published-keys.ts";
+import { type Fetch, LOOK_MILLISECONDS, type Published, publishedKeys } from "./published-keys.ts";
 
 export interface RemoteKeysOptions {
   readonly issuer: string;
@@ -50,6 +50,7 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
   let seekAtSeconds = Number.NEGATIVE_INFINITY;
   let retryAtSeconds = Number.NEGATIVE_INFINITY;
   let failed = false;
+  let adoptedLookSeconds = Number.NEGATIVE_INFINITY;
   let looking: Look | null = null;
   let copied: { readonly set: KeySet; readonly atSeconds: number } | null = null;
 
@@ -69,11 +70,14 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     const copy = held(nowSeconds) === null ? readOwnCopy(nowSeconds) : null;
     const published = await publishedKeys(issuer, jwksUri, fetch);
     const endSeconds = now();
+    // An answer that comes late, to a look that counted as dead, never undoes a newer one.
+    if (nowSeconds < adoptedLookSeconds) return;
     failed = !published.ok;
     if (published.ok) {
+      adoptedLookSeconds = nowSeconds;
       adopt(published.set, endSeconds);
       dueAtSeconds = endSeconds + FRESH_SECONDS;
-      if (copies !== null) behind(renewCopy(copies, published.set, published.document.keys, endSeconds));
+      if (copies !== null) behind(renewCopy(copies, copy, published, endSeconds));
       return;
     }
     report({ event: "keys_refresh_failed", issuer, cause: published.cause });
@@ -96,13 +100,21 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     }
   }
 
-  async function renewCopy(store: CopyStore, next: KeySet, keys: unknown, atSeconds: number): Promise<void> {
-    const current = copied !== null && copied.atSeconds + REWRITE_COPY_SECONDS > atSeconds;
-    if (current && copied !== null && isSame(copied.set, next)) return;
+  /** Writes the copy where it says something else or is old. Isolates are many, and KV takes one write a second. */
+  async function renewCopy(
+    store: CopyStore,
+    found: Promise<KeysCopy | null> | null,
+    published: Extract<Published, { ok: true }>,
+    atSeconds: number,
+  ): Promise<void> {
+    const kept = found === null ? null : await found;
+    if (kept !== null) copied = { set: kept.set, atSeconds: kept.fetchedAtSeconds };
+    const isCurrent = copied !== null && copied.atSeconds + REWRITE_COPY_SECONDS > atSeconds;
+    if (isCurrent && copied !== null && isSame(copied.set, published.set)) return;
     const before = copied;
-    copied = { set: next, atSeconds };
+    copied = { set: published.set, atSeconds };
     try {
-      await writeCopy(store, issuer, keys, atSeconds);
+      await writeCopy(store, issuer, published.document.keys, atSeconds);
     } catch {
       copied = before;
       report({ event: "keys_copy_failed", issuer, cause: "write" });

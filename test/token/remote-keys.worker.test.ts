@@ -307,6 +307,30 @@ describe("a look that never ends because its request was dropped", () => {
   });
 });
 
+test("an answer that comes late never undoes a newer one", async () => {
+  vi.useFakeTimers();
+  const one = isolate(publishing(key));
+  await one.find();
+  let release: (response: Response) => void = () => undefined;
+  const real = globalThis.setTimeout;
+  vi.stubGlobal("setTimeout", () => 0);
+  one.clock += 600;
+  one.answer = () =>
+    new Promise((resolve) => {
+      release = resolve;
+    });
+  await one.find();
+  vi.stubGlobal("setTimeout", real);
+  one.answer = publishing(next);
+  one.clock += 60;
+  expect(kids(await one.find("b"))).toEqual(["b"]);
+  release(Response.json({ keys: [key.publicJwk] }));
+  vi.unstubAllGlobals();
+  await one.settle();
+  expect(kids(await one.find("b"))).toEqual(["b"]);
+  expect(one.fetched).toHaveLength(3);
+});
+
 describe("discovery", () => {
   test.each([
     [
@@ -448,6 +472,24 @@ describe("the copy in KV", () => {
       fetched_at: one.clock,
       keys: [key.publicJwk, next.publicJwk],
     });
+  });
+
+  test("is not written by an isolate that finds the same in it", async () => {
+    await leaveCopy();
+    const writes: string[] = [];
+    const watched: CopyStore = {
+      get: (name) => env.REVOCATIONS.get(name),
+      put: async (name) => void writes.push(name),
+    };
+    const fresh = isolate(publishing(key), watched);
+    fresh.clock += 600;
+    await fresh.find();
+    await fresh.settle();
+    expect(writes).toEqual([]);
+    const changed = isolate(publishing(next), watched);
+    await changed.find("b");
+    await changed.settle();
+    expect(writes).toHaveLength(1);
   });
 
   test.each<[string, (copy: Record<string, unknown>) => unknown]>([

@@ -7,15 +7,13 @@
  * Why it holds. Knowledge has the age of the query that it came from, counted from before that query was SENT to the
  * primary; so whatever was committed when it was sent is in it. A decision is made without waiting only
  *   (1) at an age below `refresh`, or
- *   (2) up to `GRACE` (the time that a query may take) beyond it, while a query that began at `refresh` is on its way.
- * At a higher age the request waits for a query that is newer. So a decision at time t knows all that was committed by
- * t - refresh - GRACE, in every isolate, however seldom it is asked. An answer shared through the Cache API carries the
- * time at which ITS query was sent, is taken only where that is less than `refresh` ago, and is subject to the same rule:
- * sharing moves no bound. Where D1 does not answer, an attempt that has failed or hung for `PATIENCE` lets older knowledge
- * decide, never older than `max_staleness`; from there on `ready` says no until a query succeeds.
- *
- * An answer is applied row by row, each row once, only to the state that it was asked for; one that is late or out of order
- * finds its rows applied, and time only moves forward: an older answer never undoes a newer one.
+ *   (2) up to `GRACE` (the time that a query may take) beyond it, while the next query is on its way.
+ * At a higher age the request waits for a query. So a decision at time t knows all that was committed by t - refresh -
+ * GRACE, or by the sending of the query that it waited for; in every isolate, however seldom it is asked. An answer shared
+ * through the Cache API carries the time at which ITS query was sent, is taken only where that is less than `refresh` ago,
+ * and is subject to the same rule: sharing moves no bound. Only where D1 has failed, or two attempts in a row gave no sign
+ * of life for `PATIENCE`, does older knowledge decide, never as old as `max_staleness`; from there on `ready` says no until
+ * a query succeeds.
  *
  * On workerd a promise that rests on another request's I/O may never settle, if that request is cancelled. So nobody waits
  * for another's attempt longer than it shows progress: who notices takes it over. All waits are bounded.

@@ -151,3 +151,54 @@ export function compareMixed(a: readonly Piece[], b: readonly Piece[]): number {
   }
   return 0;
 }
+
+/** From the most specific kind of segment to the least, with the pattern's end and its star. */
+const KINDS = ["literal", "mixed", "name", "rest", "end", "star"] as const;
+
+/** Which of two patterns is the more specific: the first difference from the left decides. 0 where neither is. */
+export function compareSpecificity(a: Pattern, b: Pattern): number {
+  for (let at = 0; at <= Math.max(a.segments.length, b.segments.length); at++) {
+    const left = a.segments[at];
+    const right = b.segments[at];
+    const difference = KINDS.indexOf(kindAt(a, left)) - KINDS.indexOf(kindAt(b, right));
+    if (difference !== 0) return difference;
+    if (left?.kind !== "mixed" || right?.kind !== "mixed") continue;
+    const mixed = compareMixed(left.pieces, right.pieces);
+    if (mixed !== 0) return mixed;
+  }
+  return 0;
+}
+
+function kindAt(pattern: Pattern, segment: Segment | undefined): (typeof KINDS)[number] {
+  return segment?.kind ?? (pattern.star ? "star" : "end");
+}
+
+/**
+ * One text for all patterns that match the same paths, whatever their names: `/:a+/:b` is `/:a/:b+`, and `/:a/*`, like
+ * `/:a+/*`, is `/:a+`.
+ */
+export function pathSet(pattern: Pattern): string {
+  let text = "";
+  let names = 0;
+  let open = false;
+  const flush = (): void => {
+    if (names > 0) text += "/:".repeat(names) + (open ? "+" : "");
+    names = 0;
+    open = false;
+  };
+  for (const segment of pattern.segments) {
+    if (segment.kind === "name" || segment.kind === "rest") {
+      names++;
+      open ||= segment.kind === "rest";
+      continue;
+    }
+    flush();
+    // A literal never holds a raw colon, so a name cannot be taken for one.
+    text +=
+      segment.kind === "literal" ? `/${segment.text}` : `/${segment.pieces.map((piece) => piece ?? ":").join("")}`;
+  }
+  if (pattern.star && names > 0) open = true;
+  const starred = pattern.star && names === 0;
+  flush();
+  return starred ? `${text}/*` : text;
+}

@@ -11,7 +11,7 @@
  * `/.well-known`.
  */
 import { WELL_KNOWN } from "./built-in-routes.ts";
-import type { Pattern } from "./pattern.ts";
+import { type Pattern, pathSet } from "./pattern.ts";
 import type { Route } from "./policy.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
 
@@ -49,9 +49,18 @@ export function createRouter(
   options: RouterOptions,
 ): Router {
   const own = emptyNode();
-  for (const { route, pattern } of builtIn) addToTrie(own, pattern, route, options.onConflict);
+  for (const { route, pattern } of builtIn) addToTrie(own, pattern, route);
   const root = emptyNode();
-  for (const { route, pattern } of operators) addToTrie(root, pattern, route, options.onConflict);
+  const seen = new Map<string, Route>();
+  for (const { route, pattern } of operators) {
+    const set = pathSet(pattern);
+    for (const method of route.methods) {
+      const first = seen.get(`${method} ${set}`);
+      if (first === undefined) seen.set(`${method} ${set}`, route);
+      else options.onConflict(first, route, method);
+    }
+    addToTrie(root, pattern, route);
+  }
   const folded = options.caseSensitivePaths ? null : foldedTrie(operators);
   const hasCapitals = folded !== null && operators.some(({ pattern }) => foldedPattern(pattern) !== pattern);
 
@@ -94,16 +103,20 @@ function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
 }
 
-/** Lower-case spellings first, so that where two routes differ only in case, theirs is the place in the trie. */
+/**
+ * Lower-case spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
+ * the key decides, never the order of the file.
+ */
 function foldedTrie(operators: readonly RoutePattern[]): TrieNode {
   const root = emptyNode();
   const capitals: RoutePattern[] = [];
   for (const entry of operators) {
     const pattern = foldedPattern(entry.pattern);
-    if (pattern === entry.pattern) addToTrie(root, pattern, entry.route, () => {});
+    if (pattern === entry.pattern) addToTrie(root, pattern, entry.route);
     else capitals.push({ route: entry.route, pattern });
   }
-  for (const { route, pattern } of capitals) addToTrie(root, pattern, route, () => {});
+  capitals.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
+  for (const { route, pattern } of capitals) addToTrie(root, pattern, route);
   return root;
 }
 

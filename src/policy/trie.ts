@@ -1,9 +1,10 @@
 /**
  * The routes as a trie over path segments. A look-up goes down the most specific branch first (literal, mixed segment,
  * `:name`, `:name+`, `/*`) and comes back where that branch lacks the method, so what it finds first is the most
- * specific pattern that has it. Each place of the trie is tried at most once for each segment of the path.
+ * specific pattern that has it. Only below a `:name+`, which may be of any length, does it try all of them and compare
+ * what it finds. Each place of the trie is tried at most once for each segment of the path.
  */
-import { compareMixed, matchMixed, type Pattern, type Piece } from "./pattern.ts";
+import { compareMixed, compareSpecificity, matchMixed, type Pattern, type Piece } from "./pattern.ts";
 import type { Route } from "./policy.ts";
 
 export interface RouteMatch {
@@ -26,6 +27,8 @@ export interface TrieNode {
 }
 
 interface Leaf {
+  /** Of the first route that ends here; the others' differ in names only. */
+  readonly pattern: Pattern;
   readonly methods: Map<string, RouteMatch>;
   any: RouteMatch | null;
 }
@@ -37,8 +40,10 @@ interface Search {
   /** Past the last character that counts: a trailing slash does not. */
   readonly end: number;
   readonly values: string[];
-  /** Where a `:name+` has already been followed in vain, by node and place; keeps several of them from multiplying. */
-  vain: Map<TrieNode, Set<number>> | null;
+  /** Where a `:name+` has already been followed, by node and place; keeps several of them from multiplying. */
+  followed: Map<TrieNode, Set<number>> | null;
+  /** The pattern of what `walk` found last. */
+  pattern: Pattern | null;
   /** Set where every leaf is asked for, not the first. */
   readonly visit: ((leaf: Leaf) => void) | null;
 }
@@ -49,13 +54,8 @@ export function emptyNode(): TrieNode {
   return { literals: new Map(), mixed: [], name: null, rest: null, end: null, star: null };
 }
 
-/** Adds a route; the first of two that say the same method and paths stays, and `onConflict` hears of it. */
-export function addToTrie(
-  root: TrieNode,
-  pattern: Pattern,
-  route: Route,
-  onConflict: (first: Route, second: Route, method: string) => void,
-): void {
+/** Adds a route. The first of two that end at one place with one method stays. */
+export function addToTrie(root: TrieNode, pattern: Pattern, route: Route): void {
   let node = root;
   for (const segment of pattern.segments) {
     if (segment.kind === "literal") {
@@ -72,20 +72,18 @@ export function addToTrie(
     }
   }
   const place = pattern.star ? "star" : "end";
-  node[place] ??= emptyLeaf();
+  node[place] ??= { pattern, methods: new Map(), any: null };
   const leaf: Leaf = node[place];
   const match: RouteMatch = { kind: "found", route, values: NO_VALUES };
   for (const method of route.methods) {
-    const first = method === "*" ? leaf.any : leaf.methods.get(method);
-    if (first) onConflict(first.route, route, method);
-    else if (method === "*") leaf.any = match;
-    else leaf.methods.set(method, match);
+    if (method === "*") leaf.any ??= match;
+    else if (!leaf.methods.has(method)) leaf.methods.set(method, match);
   }
 }
 
 /** The most specific route that has the method, or `null`. */
 export function findInTrie(root: TrieNode, method: string, path: string): RouteMatch | null {
-  const search: Search = { path, method, end: endOf(path), values: [], vain: null, visit: null };
+  const search: Search = { path, method, end: endOf(path), values: [], followed: null, pattern: null, visit: null };
   const match = walk(root, 1, search);
   if (match === null || search.values.length === 0) return match;
   return { kind: "found", route: match.route, values: search.values };
@@ -102,7 +100,7 @@ export function allowedMethods(root: TrieNode, path: string, visitRoute?: (route
     }
     if (leaf.any !== null) visitRoute?.(leaf.any.route);
   };
-  walk(root, 1, { path, method: "", end: endOf(path), values: [], vain: null, visit });
+  walk(root, 1, { path, method: "", end: endOf(path), values: [], followed: null, pattern: null, visit });
   return [...methods].sort();
 }
 
@@ -147,27 +145,45 @@ function walk(node: TrieNode, start: number, search: Search): RouteMatch | null 
   return node.star === null ? null : starAnswer(node.star, path.slice(start, search.end), search);
 }
 
-/** Tries one segment for `:name+`, then two, and so on: a name takes as little as it can. */
+/**
+ * Tries one segment for `:name+`, then two, and so on, and takes the most specific of what it finds; of equals the
+ * first, as a name takes as little as it can. A place that was followed before, from a shorter outer `:name+`, has
+ * nothing to add.
+ */
 function walkRest(node: TrieNode, start: number, firstEnd: number, search: Search): RouteMatch | null {
-  search.vain ??= new Map();
-  let vain = search.vain.get(node);
-  if (vain === undefined) {
-    vain = new Set();
-    search.vain.set(node, vain);
+  search.followed ??= new Map();
+  let followed = search.followed.get(node);
+  if (followed === undefined) {
+    followed = new Set();
+    search.followed.set(node, followed);
   }
-  const before = search.values.length;
+  const { values } = search;
+  const before = values.length;
+  let best: RouteMatch | null = null;
+  let bestPattern: Pattern | null = null;
+  let bestValues: string[] = [];
   for (let end = firstEnd; ; ) {
-    if (!vain.has(end)) {
-      search.values.push(search.path.slice(start, end));
+    if (!followed.has(end)) {
+      followed.add(end);
+      values.push(search.path.slice(start, end));
       const match = walk(node, end + 1, search);
-      if (match !== null) return match;
-      search.values.length = before;
-      vain.add(end);
+      if (
+        match !== null &&
+        (bestPattern === null || compareSpecificity(search.pattern ?? bestPattern, bestPattern) < 0)
+      ) {
+        best = match;
+        bestPattern = search.pattern;
+        bestValues = values.slice(before);
+      }
+      values.length = before;
     }
-    if (end >= search.end) return null;
+    if (end >= search.end) break;
     const slash = search.path.indexOf("/", end + 1);
     end = slash < 0 || slash > search.end ? search.end : slash;
   }
+  values.push(...bestValues);
+  search.pattern = bestPattern;
+  return best;
 }
 
 function starAnswer(leaf: Leaf, value: string, search: Search): RouteMatch | null {
@@ -182,6 +198,7 @@ function answer(leaf: Leaf, search: Search): RouteMatch | null {
     search.visit(leaf);
     return null;
   }
+  search.pattern = leaf.pattern;
   const named = leaf.methods.get(search.method);
   if (named !== undefined) return named;
   if (search.method === "HEAD") return leaf.methods.get("GET") ?? leaf.any;
@@ -195,8 +212,4 @@ function mixedChild(node: TrieNode, pieces: readonly Piece[]): TrieNode {
   node.mixed.push(child);
   node.mixed.sort((a, b) => compareMixed(a.pieces, b.pieces));
   return child.node;
-}
-
-function emptyLeaf(): Leaf {
-  return { methods: new Map(), any: null };
 }

@@ -234,3 +234,44 @@ describe("a pattern is refused", () => {
     expect("error" in parsed ? parsed.error : "accepted").toMatch(new RegExp(message));
   });
 });
+
+describe("below a :name+, whatever its length, the most specific pattern decides", () => {
+  test.each([
+    [["GET /:path+/admin/*", "GET /:path+/*"], "/x/y/admin/z", "GET /:path+/admin/* | x/y | z"],
+    [["GET /:path+/b", "GET /:path+/:name/b"], "/x/b/b", "GET /:path+/b | x/b"],
+    [["GET /:path+/raw", "GET /:path+"], "/x/raw/y/raw", "GET /:path+/raw | x/raw/y"],
+    [["GET /:path+/raw", "POST /:path+/raw", "GET /:path+"], "/x/raw/y", "GET /:path+ | x/raw/y"],
+    [["GET /:a+/x/:b+/y", "GET /:a+/:b+/y", "GET /:a+/x/:b+"], "/1/2/x/3/y", "GET /:a+/x/:b+/y | 1/2 | 3"],
+    [["GET /:path+/a/:more+", "GET /:path+/b/:more+"], "/x/b/a/c", "GET /:path+/b/:more+ | x | a/c"],
+    [["GET /:path+/v:n", "GET /:path+/:name/:other"], "/x/y/v1", "GET /:path+/v:n | x/y | 1"],
+  ])("%j: %s", (keys, path, expected) => {
+    expect(routerOf(keys).find("GET", path)).toBe(expected);
+    expect(routerOf([...keys].reverse()).find("GET", path)).toBe(expected);
+  });
+
+  test.each([
+    ["/:a/*", "/:a+"],
+    ["/:a+/*", "/:a+"],
+    ["/:a+/:b", "/:a/:b+"],
+    ["/x/:a+/:b/*", "/x/:c/:d+"],
+    ["/:a+/:b+", "/:a/:b/*"],
+  ])("%s and %s say the same paths", (one, other) => {
+    expect(routerOf([`GET ${one}`, `GET ${other}`]).conflicts).toEqual([`GET: GET ${one} / GET ${other}`]);
+    expect(routerOf([`GET ${one}`, `POST ${other}`]).conflicts).toEqual([]);
+  });
+
+  test.each([
+    ["/*", "/:a+"],
+    ["/a/*", "/a/:b+"],
+    ["/:a+/:b", "/:a+"],
+    ["/:a+/b/:c", "/:a/b/:c+"],
+    ["/x:a/*", "/x:a"],
+  ])("%s and %s do not", (one, other) => {
+    expect(routerOf([`GET ${one}`, `GET ${other}`]).conflicts).toEqual([]);
+  });
+
+  test("looks at a path of many segments a bounded number of times", () => {
+    const { find } = routerOf(["GET /:a+/x/:b+/x/:c+/x/:d+/x/:e+/y", "GET /:a+/:b+/:c+/:d+/:e+/:f+/z"]);
+    expect(find("GET", `/${"x/".repeat(400)}q`)).toBe("not_found");
+  });
+});

@@ -17,7 +17,7 @@ const MOST_FAULTS = 100;
 export interface BodyRules {
   /** Whether a call without a body is one with `{}`. */
   readonly optional?: boolean;
-  /** Whether a body that begins as a list may be as large as `LARGEST_LIST`. */
+  /** Whether a body may be a list, and then as large as `LARGEST_LIST`. */
   readonly list?: boolean;
 }
 
@@ -28,7 +28,10 @@ export async function readJson(request: Request, rules: BodyRules = {}): Promise
   if (bytes.length === 0 && rules.optional === true) return done({});
   if (!isJson(request.headers.get("Content-Type"))) return refused("unsupported_media_type", []);
   const json = parseStrictJson(bytes);
-  return json.ok ? done(json.value) : invalid("body", json.message);
+  if (!json.ok) return invalid("body", json.message);
+  // To a schema of optional members a list is an object that has none of them.
+  if (Array.isArray(json.value) && rules.list !== true) return invalid("body", "must be an object");
+  return done(json.value);
 }
 
 /** Every fault that a schema finds in a value; none where it fits. */
@@ -48,9 +51,10 @@ export function fieldName(path: readonly PropertyKey[]): string {
 
 function faultsOfIssue(issue: v.BaseIssue<unknown>, around: readonly PropertyKey[]): FieldError[] {
   const path = [...around, ...(issue.path ?? []).map((item) => item.key as PropertyKey)];
-  // Of the forms that a field may have, tell what is wrong with the one that was meant: the one that fits deepest.
+  // Of the forms that a field may have, a table or a list of them, tell what is wrong with the one that was meant.
   if (issue.type === "union" && issue.issues !== undefined) {
-    const deeper = issue.issues.filter((inner) => (inner.path?.length ?? 0) > 0);
+    const form = Array.isArray(issue.input) ? "array" : "object";
+    const deeper = issue.issues.filter((inner) => inner.path?.[0]?.type === form);
     if (deeper.length > 0) return deeper.flatMap((inner) => faultsOfIssue(inner, path));
   }
   return [{ field: fieldName(path), message: messageOf(issue) }];

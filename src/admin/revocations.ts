@@ -252,7 +252,7 @@ function auditAll(db: D1Database, write: Write, entries: readonly NewRevocation[
         sql(
           `INSERT INTO audit (write, at, actor_issuer, actor_subject, actor_token, action, target, after, address, request_id)
            SELECT ? || ':' || (value ->> 0), ?, ?, ?, ?, 'revocation.add',
-             CAST((SELECT max(sequence) FROM revocations) - ? + 1 + (value ->> 0) AS TEXT), value -> 1, ?, ?
+             CAST(CAST((SELECT max(sequence) FROM revocations) - ? + 1 + (value ->> 0) AS INTEGER) AS TEXT), value -> 1, ?, ?
            FROM json_each(?) ORDER BY key`,
           write.id,
           write.nowSeconds,

@@ -552,6 +552,7 @@ describe("rotation", () => {
     const { id } = await api.issue(["charges:read"]);
     expect((await api.call(api.admin, "POST", `/tokens/${id}/rotate`, { overlap: "soon" })).status).toBe(400);
     expect((await api.call(api.admin, "POST", `/tokens/${id}/rotate`, { over: "1h" })).status).toBe(400);
+    expect((await api.call(api.admin, "POST", `/tokens/${id}/rotate`, [])).status).toBe(400);
     await api.call(api.admin, "DELETE", `/tokens/${id}`);
     expect((await api.call(api.admin, "POST", `/tokens/${id}/rotate`)).status).toBe(409);
   });

@@ -18,7 +18,7 @@ export interface Principal extends Holder, RevocationSubject {
   readonly ancestors: readonly string[];
   /** The `iat` claim; for a token of this gateway that has one, `auth_time`: the `iat` of the eldest of its ancestors. */
   readonly issuedAtSeconds: number | null;
-  /** The `exp` claim. */
+  /** The `exp` claim; for a token of this gateway not beyond what its scopes' `max_lifetime` allow. */
   readonly expiresAtSeconds: number;
   /** From here on the token must be verified anew: the least of `exp` plus skew, the next sunset, the keys' own bound. */
   readonly goodUntilSeconds: number;

@@ -120,7 +120,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         ...ancestors.map((name) => ancestorFingerprint(party.issuer, name)),
       ],
       issuedAtSeconds,
-      expiresAtSeconds: claims.expiresAtSeconds,
+      expiresAtSeconds: endSeconds,
       goodUntilSeconds: Math.min(endSeconds + skewSeconds, grant.goodUntilSeconds, keysUntil),
       own: party.own,
       scopes,

@@ -4,9 +4,11 @@
  *
  * Times are seconds since the epoch, durations say their unit in their name.
  */
-import type { AllowListTemplate } from "./allow-list-template.ts";
-import type { Conditions } from "./conditions.ts";
-import type { Router } from "./router.ts";
+
+import type { Conditions } from "./conditions/conditions.ts";
+import type { AllowListTemplate } from "./resources/allow-list-template.ts";
+import type { Router } from "./routing/router.ts";
+import type { RawRoute } from "./schema.ts";
 import type { Catalogue, Scope } from "./scope.ts";
 
 export interface Policy {
@@ -93,6 +95,8 @@ export interface Route {
   readonly strictRevocation: boolean;
   readonly encodedSlash: boolean;
   readonly unboundedConnection: boolean;
+  /** Its value as the policy has it, for people to read; the gateway's own routes have none. */
+  readonly written?: RawRoute;
 }
 
 export type Requirement =

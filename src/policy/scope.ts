@@ -5,7 +5,7 @@
  * Sunset is a matter of time, so a grant says until when it is good.
  * Leaves to `token/`: which claim the scopes come from, and which issuer may use wildcards or `scopegate:` scopes.
  */
-import type { Conditions } from "./conditions.ts";
+import type { Conditions } from "./conditions/conditions.ts";
 import type { RawPolicy } from "./schema.ts";
 
 export interface Scope {

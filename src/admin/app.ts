@@ -9,8 +9,8 @@
 import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from "hono";
 import * as v from "valibot";
 import { denialResponse, type FieldError } from "../denial.ts";
-import { formatAllowList } from "../policy/allow-list.ts";
 import type { Policy } from "../policy/policy.ts";
+import { formatAllowList } from "../policy/resources/allow-list.ts";
 import { canonicalPath } from "../request/path.ts";
 import type { RevocationFeed } from "../revocation/feed.ts";
 import { packWhenDue } from "../revocation/packing.ts";

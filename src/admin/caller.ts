@@ -2,7 +2,7 @@
  * Who calls the admin API, as far as it bounds what they may see and give away. The gateway has verified the token and
  * decided the call's scopes; this file asks only for what those scopes leave open.
  */
-import type { ConditionTable } from "../policy/conditions.ts";
+import type { ConditionTable } from "../policy/conditions/conditions.ts";
 import type { Policy } from "../policy/policy.ts";
 import { has } from "../policy/scope.ts";
 import { credentials } from "../request/credentials.ts";

@@ -5,11 +5,11 @@
  * Accepted: it tells what the policy allows, addresses and hours too, to those who may read the policy.
  */
 import * as v from "valibot";
-import { readAllowList } from "../policy/allow-list.ts";
-import { parseAddress } from "../policy/cidr.ts";
-import { type Caller, type Explanation, explain } from "../policy/explain.ts";
-import { holderOfScopes } from "../policy/hypothetical.ts";
+import { parseAddress } from "../policy/conditions/cidr.ts";
 import type { Policy } from "../policy/policy.ts";
+import { readAllowList } from "../policy/resources/allow-list.ts";
+import { type Caller, type Explanation, explain } from "../policy/review/explain.ts";
+import { holderOfScopes } from "../policy/review/hypothetical.ts";
 import { grantOf } from "../policy/scope.ts";
 import { credentials } from "../request/credentials.ts";
 import type { RevocationFeed } from "../revocation/feed.ts";

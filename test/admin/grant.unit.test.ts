@@ -10,11 +10,11 @@ import {
   rootGrant,
 } from "../../src/admin/tokens/grant.ts";
 import { readIssueRequest } from "../../src/admin/tokens/request.ts";
-import { readAllowList } from "../../src/policy/allow-list.ts";
-import { readConditions } from "../../src/policy/conditions.ts";
+import { readConditions } from "../../src/policy/conditions/conditions.ts";
 import { type Asked, decide, type Holder } from "../../src/policy/decision.ts";
 import { loadPolicy } from "../../src/policy/load.ts";
 import type { Policy } from "../../src/policy/policy.ts";
+import { readAllowList } from "../../src/policy/resources/allow-list.ts";
 import { grantOf, has } from "../../src/policy/scope.ts";
 
 const NOW = Date.UTC(2026, 5, 1) / 1000;

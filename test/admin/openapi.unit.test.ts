@@ -2,7 +2,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, test } from "vitest";
 import { openApiDocument } from "../../scripts/openapi-document.ts";
 import committed from "../../src/admin/openapi.json" with { type: "json" };
-import { builtInRoutes } from "../../src/policy/built-in-routes.ts";
+import { builtInRoutes } from "../../src/policy/routing/built-in-routes.ts";
 import { catalogueOf } from "../../src/policy/scope.ts";
 
 describe("the OpenAPI document of the admin API", () => {

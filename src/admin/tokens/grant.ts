@@ -10,9 +10,14 @@
  * caller held, a token that was issued with the implied scope keeps it until it expires or is revoked.
  */
 import type { FieldError } from "../../denial.ts";
-import { type AllowList, formatAllowList, type IssuableAllowList, listCovers } from "../../policy/allow-list.ts";
-import type { ConditionTable } from "../../policy/conditions.ts";
+import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import type { Policy } from "../../policy/policy.ts";
+import {
+  type AllowList,
+  formatAllowList,
+  type IssuableAllowList,
+  listCovers,
+} from "../../policy/resources/allow-list.ts";
 import { type Catalogue, covers, grantOf, has, isReserved, isWildcard, type ScopeGrant } from "../../policy/scope.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 
@@ -145,6 +150,8 @@ export function childGrant(
     exceeds("allow_list", "the caller's covers nothing");
   if (caller.conditions === null) exceeds("conditions", "the caller's cannot be read");
   if (caller.issuedAtSeconds === null) exceeds("token", "the caller's has no iat, and nothing to count an age from");
+  if (caller.own && caller.tokenId.includes(" "))
+    exceeds("token", "the caller's has an id that no other may be named by");
   const ancestors = [...caller.ancestors, ancestorName(caller)];
   if (options.anyDepth !== true && ancestors.length > DEEPEST)
     exceeds("token", `the caller's descends from ${DEEPEST} others, which is the most`);

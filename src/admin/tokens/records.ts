@@ -6,7 +6,7 @@
  * Leaves to `schema.sql`: the triggers that keep what is filtered by in step.
  * Accepted: of several filters one chooses the index, and the others are held against each of its rows.
  */
-import type { ConditionTable } from "../../policy/conditions.ts";
+import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import type { Principal } from "../../token/principal.ts";
 import { formatCursor, type Position } from "../cursor.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";

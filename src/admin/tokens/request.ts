@@ -6,10 +6,10 @@
  */
 import * as v from "valibot";
 import type { FieldError } from "../../denial.ts";
-import { parseAllowList } from "../../policy/allow-list.ts";
-import { type ConditionTable, conditionsSchema } from "../../policy/conditions.ts";
+import { type ConditionTable, conditionsSchema } from "../../policy/conditions/conditions.ts";
 import { parseDuration, positiveDurationSchema } from "../../policy/duration.ts";
 import type { Policy } from "../../policy/policy.ts";
+import { parseAllowList } from "../../policy/resources/allow-list.ts";
 import { isReserved, isScopeToken, isWildcard } from "../../policy/scope.ts";
 import { faultsOf, fieldName } from "../body.ts";
 import { done, type Outcome, refused } from "../refusal.ts";

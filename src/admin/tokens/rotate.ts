@@ -6,9 +6,9 @@
  * under the caller's: otherwise a narrow token could be turned into a wider one of the same subject.
  */
 import * as v from "valibot";
-import { readAllowList } from "../../policy/allow-list.ts";
-import type { ConditionTable } from "../../policy/conditions.ts";
+import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import { durationSchema, parseDuration } from "../../policy/duration.ts";
+import { readAllowList } from "../../policy/resources/allow-list.ts";
 import { newTokenId } from "../../token/issue.ts";
 import { formatInstant } from "../instant.ts";
 import { done, type Outcome, refused } from "../refusal.ts";

@@ -1,0 +1,112 @@
+/** What the admin API reads and writes as text: JSON, cursors, times. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { formatCursor, type Position, parseCursor } from "../../src/admin/cursor.ts";
+import { formatInstant, parseInstant } from "../../src/admin/instant.ts";
+import { parseStrictJson } from "../../src/admin/json.ts";
+
+const read = (text: string) => parseStrictJson(new TextEncoder().encode(text));
+
+describe("JSON", () => {
+  test("that any serializer writes is read as what it was", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.constantFrom(0, 2), (value, indent) => {
+        const text = JSON.stringify(value, null, indent);
+        expect(read(text)).toEqual({ ok: true, value: JSON.parse(text) });
+      }),
+    );
+  });
+
+  test.each([
+    ['{"a":1,"a":2}'],
+    ['{"a":1,"\\u0061":2}'],
+    ['{ "a" : 1 , "a" : 2 }'],
+    ['[{"b":{"a":[],"a":[]}}]'],
+    ['{"":1,"":2}'],
+    ['{"__proto__":1,"__proto__":2}'],
+    ['{"x":"\\"a\\":1","a":{"x":1},"x":2}'],
+  ])("that says a member twice is refused: %s", (text) => {
+    expect(read(text)).toMatchObject({ ok: false });
+  });
+
+  test.each([['{"a":"a","b":["a","a"],"c":{"a":1}}'], ['{"a":"\\\\","b":"{\\"a\\":1,\\"a\\":2}"}'], ['["a","a"]']])(
+    "that only seems to say one twice is read: %s",
+    (text) => {
+      expect(read(text)).toMatchObject({ ok: true });
+    },
+  );
+
+  test("with a byte order mark, in Latin-1 or with a second value is refused", () => {
+    expect(parseStrictJson(Uint8Array.of(0xef, 0xbb, 0xbf, 0x7b, 0x7d)).ok).toBe(false);
+    expect(parseStrictJson(Uint8Array.of(0x22, 0xe9, 0x22)).ok).toBe(false);
+    expect(read("{}{}").ok).toBe(false);
+    expect(read("").ok).toBe(false);
+  });
+
+  test("nested as deep as a body can be is read in one pass", () => {
+    const deep = "[".repeat(30_000) + "]".repeat(30_000);
+    expect(() => read(deep)).not.toThrow();
+  });
+});
+
+describe("a cursor", () => {
+  const position: fc.Arbitrary<Position> = fc.oneof(
+    fc.tuple(fc.nat()),
+    fc.tuple(fc.string({ unit: "grapheme" }), fc.nat()),
+  );
+
+  test("leads back to its position, in its list alone", () => {
+    fc.assert(
+      fc.property(position, fc.string(), fc.string(), (at, list, other) => {
+        const cursor = formatCursor(list, at);
+        expect(cursor).toMatch(/^[A-Za-z0-9_-]+$/);
+        expect(parseCursor(list, cursor)).toEqual(at);
+        if (other !== list) expect(parseCursor(other, cursor)).toBeNull();
+      }),
+    );
+  });
+
+  test("with one character changed, added or taken away is none", () => {
+    fc.assert(
+      fc.property(position, fc.nat(), fc.constantFrom(..."ABab01_-"), (at, place, character) => {
+        const cursor = formatCursor("list", at);
+        const index = place % cursor.length;
+        const changed = cursor.slice(0, index) + character + cursor.slice(index + 1);
+        if (changed !== cursor) expect(parseCursor("list", changed)).toBeNull();
+        expect(parseCursor("list", cursor.slice(0, index) + cursor.slice(index + 1))).toBeNull();
+        expect(parseCursor("list", cursor + character)).toBeNull();
+      }),
+    );
+  });
+
+  test.each([[""], ["="], ["%00"], ["\u{1f600}"], ["A".repeat(5000)], ["bnVsbA"]])("is not %j", (text) => {
+    expect(parseCursor("list", text)).toBeNull();
+  });
+});
+
+describe("a time", () => {
+  test("is written in UTC and read back", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 4_000_000_000 }), (seconds) => {
+        expect(parseInstant(formatInstant(seconds))).toBe(seconds);
+      }),
+    );
+    expect(formatInstant(0)).toBe("1970-01-01T00:00:00Z");
+    expect(parseInstant("2026-01-01T02:00:00.25+02:00")).toBe(Date.UTC(2026, 0, 1) / 1000 + 0.25);
+  });
+
+  test.each([
+    ["2026-02-30T00:00:00Z"],
+    ["2026-13-01T00:00:00Z"],
+    ["2026-01-01T24:00:00Z"],
+    ["2026-01-01T00:00:60Z"],
+    ["2026-01-01T00:00:00"],
+    ["2026-01-01 00:00:00Z"],
+    ["2026-01-01"],
+    ["1767225600"],
+    ["2026-01-01T00:00:00+25:00"],
+    ["now"],
+  ])("is not %s", (text) => {
+    expect(parseInstant(text)).toBeNull();
+  });
+});

@@ -2,9 +2,10 @@
  * Calls to try, found in the policy by asking what enforces it: so they hold for whatever stands in `scopegate.toml`, not
  * for the demo's policy alone.
  */
-import { explain } from "../src/policy/explain.ts";
-import { holderOfScopes } from "../src/policy/hypothetical.ts";
+
 import type { Policy, Route } from "../src/policy/policy.ts";
+import { explain } from "../src/policy/review/explain.ts";
+import { holderOfScopes } from "../src/policy/review/hypothetical.ts";
 
 export interface DemoCalls {
   /** What the demo token holds. */

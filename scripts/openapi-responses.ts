@@ -1,7 +1,7 @@
 /** What the calls of the admin API answer, as schemas; only for its OpenAPI document and the tests that hold answers against it. */
 import * as v from "valibot";
 import { REASONS } from "../src/denial.ts";
-import { conditionsSchema } from "../src/policy/conditions.ts";
+import { conditionsSchema } from "../src/policy/conditions/conditions.ts";
 
 const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.union([schema, v.null()]);
 const text = v.string();

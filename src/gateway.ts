@@ -11,7 +11,7 @@ import type { Exchange } from "./origin/exchange.ts";
 import { withHeaders } from "./origin/response.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
 import type { Alternative, Policy, Route } from "./policy/policy.ts";
-import type { Found } from "./policy/router.ts";
+import type { Found } from "./policy/routing/router.ts";
 import { callerAddress, callerCountry } from "./request/caller.ts";
 import { corsHeaders, isPreflight, preflightResponse } from "./request/cors.ts";
 import { credentials } from "./request/credentials.ts";

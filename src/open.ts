@@ -3,8 +3,8 @@
  * health, and the pages that a problem's `type` names. Nothing of a request is echoed.
  */
 import { denialResponse, REASONS } from "./denial.ts";
-import { WELL_KNOWN } from "./policy/built-in-routes.ts";
 import type { Policy, Route } from "./policy/policy.ts";
+import { WELL_KNOWN } from "./policy/routing/built-in-routes.ts";
 import { isReserved } from "./policy/scope.ts";
 
 export interface OpenSurroundings {

@@ -3,9 +3,9 @@
  * each deployment (`[build]` in wrangler.toml), and what GitHub shows on a pull request.
  */
 import { styleText } from "node:util";
-import { checkPolicy } from "../policy/check.ts";
 import { type Fault, faultsOf } from "../policy/faults.ts";
-import { INVALID, type Severity } from "../policy/rules.ts";
+import { checkPolicy } from "../policy/review/check.ts";
+import { INVALID, type Severity } from "../policy/review/rules.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { DEFAULT_POLICY, readPolicy } from "./policy-file.ts";
 

@@ -3,11 +3,11 @@
  * Nothing is sent anywhere; the functions that enforce are asked.
  */
 import { styleText } from "node:util";
-import type { AllowList } from "../policy/allow-list.ts";
-import { parseAddress } from "../policy/cidr.ts";
-import { type Caller, type Explanation, explain as explainCall, type Step } from "../policy/explain.ts";
-import { holderOfScopes } from "../policy/hypothetical.ts";
+import { parseAddress } from "../policy/conditions/cidr.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { AllowList } from "../policy/resources/allow-list.ts";
+import { type Caller, type Explanation, explain as explainCall, type Step } from "../policy/review/explain.ts";
+import { holderOfScopes } from "../policy/review/hypothetical.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { callerOfToken } from "./inspect-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";

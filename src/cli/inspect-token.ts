@@ -2,10 +2,11 @@
  * A token's holder for `scopegate explain`, without trusting the token: what was not checked is said. One of this gateway is
  * verified where the local signing keys can; of another issuer's only the claims are judged, nothing is fetched.
  */
-import { readAllowList } from "../policy/allow-list.ts";
-import { readConditions } from "../policy/conditions.ts";
-import type { Caller } from "../policy/explain.ts";
+
+import { readConditions } from "../policy/conditions/conditions.ts";
 import type { Policy } from "../policy/policy.ts";
+import { readAllowList } from "../policy/resources/allow-list.ts";
+import type { Caller } from "../policy/review/explain.ts";
 import { grantOf } from "../policy/scope.ts";
 import { credentials } from "../request/credentials.ts";
 import { type ClaimsOutcome, judgeClaims, judgeOwnClaims } from "../token/claims.ts";

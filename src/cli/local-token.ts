@@ -2,9 +2,10 @@
  * Tokens signed with the local signing keys, so that nobody needs an identity provider, or a deployed gateway, to begin.
  * They have no record: a gateway that has the same keys accepts them, and revokes them by their `jti`.
  */
-import { formatAllowList, type IssuableAllowList } from "../policy/allow-list.ts";
+
 import { closest } from "../policy/near.ts";
 import type { Policy } from "../policy/policy.ts";
+import { formatAllowList, type IssuableAllowList } from "../policy/resources/allow-list.ts";
 import { covers, isScopeToken, isWildcard } from "../policy/scope.ts";
 import { grantsUnder } from "../token/grants.ts";
 import { newTokenId, type TokenContents } from "../token/issue.ts";

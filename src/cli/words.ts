@@ -1,5 +1,5 @@
 /** Lists in one argument: `"a b"`, separated by white space. */
-import { type IssuableAllowList, parseAllowList } from "../policy/allow-list.ts";
+import { type IssuableAllowList, parseAllowList } from "../policy/resources/allow-list.ts";
 import { UsageError } from "./command.ts";
 
 export function wordsOf(text: string): string[] {

@@ -5,10 +5,10 @@
  * Pure: no clock, no network. Leaves to others whether the token is genuine and whether it has been revoked.
  */
 import type { Denial } from "../denial.ts";
-import type { AllowList } from "./allow-list.ts";
-import { coverage } from "./allow-list-coverage.ts";
-import { type ConditionFacts, type Conditions, failingCondition } from "./conditions.ts";
+import { type ConditionFacts, type Conditions, failingCondition } from "./conditions/conditions.ts";
 import type { Alternative, Route } from "./policy.ts";
+import type { AllowList } from "./resources/allow-list.ts";
+import { coverage } from "./resources/allow-list-coverage.ts";
 import { has, type Scope, type ScopeGrant } from "./scope.ts";
 
 /** The part of a caller that decides. */

@@ -4,15 +4,15 @@
  */
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
-import { builtInRoutes, WELL_KNOWN } from "./built-in-routes.ts";
-import { compileIssuers } from "./compile-issuers.ts";
-import { compileRoutes } from "./compile-routes.ts";
-import { compileBundles, compileScopes } from "./compile-scopes.ts";
+import { compileIssuers } from "./compile/compile-issuers.ts";
+import { compileRoutes } from "./compile/compile-routes.ts";
+import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
 import { addIssues, type Fault, type Faults, faultsOf, type KeyPath } from "./faults.ts";
-import { parsePattern } from "./pattern.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
-import { createRouter, type RoutePattern } from "./router.ts";
+import { builtInRoutes, WELL_KNOWN } from "./routing/built-in-routes.ts";
+import { parsePattern } from "./routing/pattern.ts";
+import { createRouter, type RoutePattern } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 

@@ -9,9 +9,10 @@
  * Claims are judged before the signature, since most refusals then cost no cryptography and no fetch; nothing of that is told,
  * because all refusals but the one for age are the same to the client.
  */
-import { readAllowList } from "../policy/allow-list.ts";
-import { readConditions } from "../policy/conditions.ts";
+
+import { readConditions } from "../policy/conditions/conditions.ts";
 import type { IssuerPolicy, Policy } from "../policy/policy.ts";
+import { readAllowList } from "../policy/resources/allow-list.ts";
 import { fingerprint } from "../revocation/fingerprint.ts";
 import type { Fingerprint } from "../revocation/subject.ts";
 import { signedPartName } from "../revocation/token-name.ts";

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { withTables } from "../../scripts/doc-tables.ts";
 import { policyJsonSchema } from "../../scripts/policy-json-schema.ts";
 import { REASONS } from "../../src/denial.ts";
-import { RULES } from "../../src/policy/rules.ts";
+import { RULES } from "../../src/policy/review/rules.ts";
 
 const PAGES = readdirSync("docs").filter((name) => name.endsWith(".md"));
 

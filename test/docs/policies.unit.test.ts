@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parse, stringify, type TomlTable } from "smol-toml";
 import { describe, expect, test } from "vitest";
-import { checkPolicy } from "../../src/policy/check.ts";
 import { faultText, loadPolicy } from "../../src/policy/load.ts";
+import { checkPolicy } from "../../src/policy/review/check.ts";
 import { type Block, blocksOf, pages } from "./markdown.ts";
 
 const BASE = parse(readFileSync("scopegate.toml", "utf8"));

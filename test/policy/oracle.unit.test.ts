@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { readAllowList } from "../../src/policy/allow-list.ts";
-import { readConditions } from "../../src/policy/conditions.ts";
+import { readConditions } from "../../src/policy/conditions/conditions.ts";
 import { type Asked, type Decision, decide, decidePublic } from "../../src/policy/decision.ts";
 import { faultText, loadPolicy } from "../../src/policy/load.ts";
 import type { Policy } from "../../src/policy/policy.ts";
+import { readAllowList } from "../../src/policy/resources/allow-list.ts";
 import { grantOf } from "../../src/policy/scope.ts";
 import { canonicalPath } from "../../src/request/path.ts";
 import { verdict } from "../support/oracle.ts";

@@ -1,0 +1,97 @@
+/** The catalogue and the bundles: names that exist, chains that end. */
+import { compileConditions } from "../conditions/conditions.ts";
+import { parseDuration } from "../duration.ts";
+import type { Faults, KeyPath } from "../faults.ts";
+import { closest } from "../near.ts";
+import type { Bundle } from "../policy.ts";
+import type { RawPolicy } from "../schema.ts";
+import { type Catalogue, catalogueOf, covers, isReserved, isScopeToken, isWildcard, type Scope } from "../scope.ts";
+
+export function compileScopes(raw: RawPolicy, faults: Faults): Catalogue {
+  const declared: Omit<Scope, "index">[] = [];
+  for (const [name, scope] of Object.entries(raw.scopes)) {
+    const path = ["scopes", name];
+    if (!isScopeToken(name))
+      faults.add(path, "is not a scope-token (RFC 6749 §3.3): printable ASCII without space, quote or backslash");
+    if (isReserved(name)) faults.add(path, "names that begin with scopegate: are reserved");
+    if (isWildcard(name)) faults.add(path, "a name in the catalogue does not end in a wildcard");
+    for (const key of ["implies", "replaced_by"] as const) {
+      for (const [position, other] of scope[key].entries()) {
+        if (!Object.hasOwn(raw.scopes, other))
+          faults.add([...path, key, position], unknownScope(other, Object.keys(raw.scopes)));
+      }
+    }
+    const lifetime = scope.max_lifetime === undefined ? null : parseDuration(scope.max_lifetime);
+    if (lifetime === 0) faults.add([...path, "max_lifetime"], "must be longer than 0s");
+    declared.push({
+      name,
+      description: scope.description,
+      owner: scope.owner,
+      implies: scope.implies,
+      maxLifetimeSeconds: lifetime,
+      deprecatedAtSeconds: dateSeconds(scope.deprecated),
+      sunsetAtSeconds: dateSeconds(scope.sunset),
+      replacedBy: scope.replaced_by,
+      conditions: compileConditions(scope),
+      written: scope,
+    });
+  }
+  addCycles(raw, faults);
+  return catalogueOf(declared);
+}
+
+export function compileBundles(raw: RawPolicy, catalogue: Catalogue, faults: Faults): ReadonlyMap<string, Bundle> {
+  const bundles = new Map<string, Bundle>();
+  for (const [name, bundle] of Object.entries(raw.bundles)) {
+    for (const [position, scope] of bundle.scopes.entries()) {
+      checkGrantName(scope, ["bundles", name, "scopes", position], catalogue, { admin: true }, faults);
+    }
+    bundles.set(name, { name, description: bundle.description, scopes: [...new Set(bundle.scopes)] });
+  }
+  return bundles;
+}
+
+/** A scope of the catalogue, or a wildcard that covers one: what a bundle, a map or `legacy_scopes` may name. */
+export function checkGrantName(
+  name: string,
+  path: KeyPath,
+  catalogue: Catalogue,
+  options: { readonly admin: boolean },
+  faults: Faults,
+): void {
+  if (isWildcard(name)) {
+    if (name !== "*" && !catalogue.scopes.some((scope) => covers(name, scope.name)))
+      faults.add(path, `the wildcard "${name}" covers no scope`);
+  } else if (isReserved(name) && !options.admin) {
+    faults.add(path, `"${name}" needs admin = true`);
+  } else if (!catalogue.byName.has(name)) {
+    faults.add(path, unknownScope(name, catalogue.byName.keys()));
+  }
+}
+
+export function unknownScope(name: string, known: Iterable<string>): string {
+  const near = closest(name, known);
+  return `unknown scope "${name}"; ${near === null ? `declare it as [scopes."${name}"]` : `did you mean "${near}"?`}`;
+}
+
+/** Tells each cycle once, at the scope where the file begins it. */
+function addCycles(raw: RawPolicy, faults: Faults): void {
+  const done = new Set<string>();
+  const visit = (name: string, trail: string[]): void => {
+    const from = trail.indexOf(name);
+    if (from >= 0) {
+      faults.add(["scopes", trail[from] ?? name, "implies"], `is a cycle: ${[...trail.slice(from), name].join(" → ")}`);
+      return;
+    }
+    if (done.has(name) || !Object.hasOwn(raw.scopes, name)) return;
+    trail.push(name);
+    for (const implied of raw.scopes[name]?.implies ?? []) visit(implied, trail);
+    trail.pop();
+    done.add(name);
+  };
+  for (const name of Object.keys(raw.scopes)) visit(name, []);
+}
+
+function dateSeconds(date: string | undefined): number | null {
+  return date === undefined ? null : Math.floor(Date.parse(date) / 1000);
+}

@@ -1,0 +1,109 @@
+/**
+ * Templates: what a route says it touches, as targets with placeholders for what a request names (contract §2).
+ *
+ * `charge:{charge}`, `charge:*`, `file:{*}`, `project:{query.project}`, `tenant:{header.x-tenant}`, and mixtures such as
+ * `repo:{owner}/{name}`.
+ *
+ * Guarantees: two requests that a template gives the same id name the same things. So between two placeholders there
+ * is a slash, and only what the last one stands for may hold slashes of its own; where another does, the target is the
+ * whole type (see `allow-list-coverage.ts`).
+ */
+import { isCanonicalId } from "../../request/segment.ts";
+import { closest } from "../near.ts";
+import { isStarId, isTargetType } from "./allow-list.ts";
+
+export interface AllowListTemplate {
+  /** As the policy has it. */
+  readonly text: string;
+  /** `*` where the template is `*:*`. */
+  readonly type: string;
+  /** `null`: the whole type. */
+  readonly parts: readonly TemplatePart[] | null;
+  /** Whether it reads the query or a header, which may be ambiguous. */
+  readonly readsOutsidePath: boolean;
+}
+
+export type TemplatePart =
+  | { readonly kind: "literal"; readonly text: string }
+  /** An index into the values that the router found; the star's is the last. */
+  | { readonly kind: "value"; readonly index: number }
+  | { readonly kind: "query"; readonly name: string }
+  /** `aliases`: the other spellings of the name, with `_` for `-`, that an origin may take for it. */
+  | { readonly kind: "header"; readonly name: string; readonly aliases: readonly string[] };
+
+const QUERY_NAME = /^[A-Za-z0-9$_.~-]+$/;
+/** RFC 9110 §5.1, less the marks that no header in use has. */
+const HEADER_NAME = /^[A-Za-z0-9_-]+$/;
+/** A name with n hyphens or underscores has 2^n spellings, each asked for on each request. */
+const MOST_SEPARATORS = 5;
+
+/** Compiles a template for a pattern with these names, in its order, and perhaps a star; or says what is wrong. */
+export function parseTemplate(
+  text: string,
+  names: readonly string[],
+  hasStar: boolean,
+): AllowListTemplate | { readonly error: string } {
+  if (text === "*:*") return { text, type: "*", parts: null, readsOutsidePath: false };
+  const colon = text.indexOf(":");
+  if (colon < 0) return { error: 'expected a target such as "charge:{charge}" or "charge:*"' };
+  const type = text.slice(0, colon);
+  const id = text.slice(colon + 1);
+  if (!isTargetType(type)) return { error: 'the type of a target is 1 to 256 letters, digits or "-._~"' };
+  if (id === "*") return { text, type, parts: null, readsOutsidePath: false };
+
+  const parts: TemplatePart[] = [];
+  let sample = "";
+  let at = 0;
+  for (const match of id.matchAll(/\{([^{}]*)\}/g)) {
+    const literal = id.slice(at, match.index);
+    if (literal !== "") parts.push({ kind: "literal", text: literal });
+    const part = parsePlaceholder(match[1] ?? "", names, hasStar);
+    if ("error" in part) return part;
+    if (parts.some(({ kind }) => kind !== "literal") && !literal.includes("/")) {
+      return { error: `two placeholders need a "/" between them, or different requests would ask for the same target` };
+    }
+    parts.push(part);
+    sample += `${literal}x`;
+    at = match.index + match[0].length;
+  }
+  const rest = id.slice(at);
+  if (rest !== "") parts.push({ kind: "literal", text: rest });
+  sample += rest;
+  if (!isCanonicalId(sample) || isStarId(sample)) {
+    return { error: "the id of a target is spelt as in a canonical path, with placeholders such as {charge}" };
+  }
+  return { text, type, parts, readsOutsidePath: parts.some(({ kind }) => kind === "query" || kind === "header") };
+}
+
+function parsePlaceholder(
+  inner: string,
+  names: readonly string[],
+  hasStar: boolean,
+): TemplatePart | { readonly error: string } {
+  const index = names.indexOf(inner);
+  if (index >= 0) return { kind: "value", index };
+  if (inner === "*") {
+    return hasStar ? { kind: "value", index: names.length } : { error: "{*} needs a pattern that ends in /*" };
+  }
+  if (inner.startsWith("query.")) return parseQuery(inner.slice("query.".length));
+  if (inner.startsWith("header.")) return parseHeader(inner.slice("header.".length));
+  const near = closest(inner, names);
+  const hint = near === null ? "" : `; did you mean {${near}}?`;
+  return { error: `{${inner}} is no name of the pattern, nor {*}, {query.name} or {header.name}${hint}` };
+}
+
+function parseQuery(name: string): TemplatePart | { readonly error: string } {
+  if (!QUERY_NAME.test(name)) return { error: 'a query parameter here has a name of letters, digits or "$_.~-"' };
+  return { kind: "query", name };
+}
+
+function parseHeader(name: string): TemplatePart | { readonly error: string } {
+  if (!HEADER_NAME.test(name)) return { error: 'a header here has a name of letters, digits, "-" or "_"' };
+  const words = name.toLowerCase().split(/[-_]/);
+  if (words.length - 1 > MOST_SEPARATORS) return { error: `a header here has at most ${MOST_SEPARATORS} hyphens` };
+  const [first = "", ...others] = words;
+  let spellings = [first];
+  for (const word of others) spellings = spellings.flatMap((start) => [`${start}-${word}`, `${start}_${word}`]);
+  const plain = name.toLowerCase();
+  return { kind: "header", name: plain, aliases: spellings.filter((spelling) => spelling !== plain) };
+}

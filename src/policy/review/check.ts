@@ -1,0 +1,45 @@
+/**
+ * What `scopegate check` says of a policy that loads: the findings of every rule, less those that the policy silences.
+ * The rules stand in `rules.ts`; a policy that does not load has faults instead (`load.ts`), told under SG001.
+ *
+ * Pure: the time comes in. Never changes what the gateway does.
+ */
+import type { Policy } from "../policy.ts";
+import { RULES, type Rule, type Severity, STALE_SILENCE } from "./rules.ts";
+
+export interface Finding {
+  readonly rule: string;
+  readonly severity: Severity;
+  /** The route's key, the scope, the bundle, the issuer or the key of the policy that it is about. */
+  readonly at: string;
+  /** Where that stands in the policy: `["routes", "GET /v1/me"]`. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+  readonly why: string;
+  readonly mend: string;
+}
+
+/** Judges a policy at `nowSeconds`: its findings in the order of the rules, without those that it silences. */
+export function checkPolicy(policy: Policy, nowSeconds: number): Finding[] {
+  const used = new Set<Policy["silences"][number]>();
+  const findings: Finding[] = [];
+  for (const rule of RULES) {
+    for (const { at, path, message } of rule.find(policy, nowSeconds)) {
+      const silence = policy.silences.find((each) => each.rule === rule.id && (each.at === null || each.at === at));
+      if (silence === undefined) findings.push(finding(rule, at, path, message));
+      else used.add(silence);
+    }
+  }
+  for (const [index, silence] of policy.silences.entries()) {
+    if (used.has(silence)) continue;
+    const known = RULES.some((rule) => rule.id === silence.rule);
+    const where = silence.at === null ? "" : ` at "${silence.at}"`;
+    const message = known ? `${silence.rule} finds nothing${where}` : `there is no rule ${silence.rule} to silence`;
+    findings.push(finding(STALE_SILENCE, silence.rule, ["checks", "silence", index], message));
+  }
+  return findings;
+}
+
+function finding(rule: Omit<Rule, "find">, at: string, path: Finding["path"], message: string): Finding {
+  return { rule: rule.id, severity: rule.severity, at, path, message, why: rule.why, mend: rule.mend };
+}

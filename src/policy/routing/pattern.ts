@@ -1,0 +1,204 @@
+/**
+ * Patterns: what the path of a route may look like, parsed once at load.
+ *
+ * A segment is a literal, a name that stands for the whole of it, a mixture of both, or, for `:name+`, one or more
+ * segments; a final `/*` is the path before it and everything below it. No regular expressions, so that two patterns
+ * can be compared, and matching costs no more than the path is long.
+ */
+import { canonicalPath } from "../../request/path.ts";
+
+export type Segment =
+  | { readonly kind: "literal"; readonly text: string }
+  | { readonly kind: "mixed"; readonly pieces: readonly Piece[] }
+  | { readonly kind: "name" }
+  | { readonly kind: "rest" };
+
+/** A piece of a mixed segment: literal text, or `null` for a name. Names never stand side by side. */
+export type Piece = string | null;
+
+export interface Pattern {
+  /** Without a trailing slash. */
+  readonly text: string;
+  readonly segments: readonly Segment[];
+  /** In the order in which they stand. */
+  readonly names: readonly string[];
+  readonly star: boolean;
+}
+
+/** Parses a pattern, or says what is wrong with it. */
+export function parsePattern(written: string): Pattern | { readonly error: string } {
+  if (!written.startsWith("/")) return { error: "a pattern begins with a slash" };
+  if (written.includes("//")) return { error: "a pattern has no empty segments" };
+  const text = written.length > 1 && written.endsWith("/") ? written.slice(0, -1) : written;
+  const segments: Segment[] = [];
+  const names: string[] = [];
+  const parts = text === "/" ? [] : text.slice(1).split("/");
+  let star = false;
+
+  for (const [position, part] of parts.entries()) {
+    if (part === "*" && position === parts.length - 1) {
+      star = true;
+      break;
+    }
+    if (part.includes("*")) return { error: "a * stands alone, as the last segment" };
+    const segment = parseSegment(part, names);
+    if ("error" in segment) return segment;
+    segments.push(segment);
+  }
+  if (new Set(names).size !== names.length) return { error: "the names in a pattern differ" };
+  return { text, segments, names, star };
+}
+
+/** Parses one segment and adds its names. */
+function parseSegment(part: string, names: string[]): Segment | { readonly error: string } {
+  const pieces: Piece[] = [];
+  let rest = false;
+  let at = 0;
+  for (const match of part.matchAll(/:([A-Za-z_][A-Za-z0-9_]*)(\+?)/g)) {
+    if (match.index > at) pieces.push(part.slice(at, match.index));
+    else if (pieces.length > 0) return { error: `two names need literal text between them in "${part}"` };
+    pieces.push(null);
+    names.push(match[1] ?? "");
+    at = match.index + match[0].length;
+    if (match[2] === "+") {
+      if (match[0] !== part) return { error: `":${match[1]}+" stands alone in its segment` };
+      rest = true;
+    }
+  }
+  if (at < part.length) pieces.push(part.slice(at));
+  if (rest) return { kind: "rest" };
+
+  for (const piece of pieces) {
+    if (piece === null) continue;
+    if (piece.includes(":")) return { error: `a ":" in "${part}" is not followed by a name (a letter or "_" first)` };
+    const error = literalError(piece, pieces.length > 1);
+    if (error !== null) return { error };
+  }
+  const [only] = pieces;
+  if (pieces.length > 1) return { kind: "mixed", pieces };
+  return only === null || only === undefined ? { kind: "name" } : { kind: "literal", text: only };
+}
+
+/** A literal must be spelt as the canonical path is, or it could never match. */
+function literalError(literal: string, isPart: boolean): string | null {
+  const frame = isPart ? "x" : "";
+  const canonical = canonicalPath(`http://h/${frame}${literal}${frame}`, "h");
+  if (canonical?.path === `/${frame}${literal}${frame}` && canonical.query === "") return null;
+  const spelling =
+    canonical !== null && canonical.query === ""
+      ? `; write "${canonical.path.slice(1 + frame.length, canonical.path.length - frame.length)}"`
+      : "";
+  return `"${literal}" is not a canonical path segment${spelling}`;
+}
+
+/**
+ * Matches a mixed segment against `path[from, to)` and adds what its names stand for. Each name takes at least one
+ * character and as little as it can; taking the leftmost place for each literal finds a match where there is one.
+ */
+export function matchMixed(
+  pieces: readonly Piece[],
+  path: string,
+  from: number,
+  to: number,
+  values: string[],
+): boolean {
+  const before = values.length;
+  let at = from;
+  let open = -1;
+  for (const [position, piece] of pieces.entries()) {
+    if (piece === null) {
+      open = at;
+      continue;
+    }
+    const isLast = position === pieces.length - 1;
+    let found: number;
+    if (open < 0) found = path.startsWith(piece, at) ? at : -1;
+    else if (isLast) found = path.endsWith(piece, to) ? to - piece.length : -1;
+    else found = path.indexOf(piece, at + 1);
+    const least = open < 0 ? at : open + 1;
+    if (found < least || found + piece.length > to || (open < 0 && isLast && found + piece.length !== to)) {
+      values.length = before;
+      return false;
+    }
+    if (open >= 0) values.push(path.slice(open, found));
+    open = -1;
+    at = found + piece.length;
+  }
+  if (open >= 0) {
+    if (open >= to) {
+      values.length = before;
+      return false;
+    }
+    values.push(path.slice(open, to));
+  }
+  return true;
+}
+
+/**
+ * Which of two mixed segments goes first: literal text before a name, from the left; then the longer literal; then the
+ * one that goes on. 0 where they stand for the same texts.
+ */
+export function compareMixed(a: readonly Piece[], b: readonly Piece[]): number {
+  for (let at = 0; at < Math.max(a.length, b.length); at++) {
+    const left = a[at];
+    const right = b[at];
+    if (left === right) continue;
+    if (left === undefined) return 1;
+    if (right === undefined) return -1;
+    if (left === null) return 1;
+    if (right === null) return -1;
+    return right.length - left.length || (left < right ? -1 : 1);
+  }
+  return 0;
+}
+
+/** From the most specific kind of segment to the least, with the pattern's end and its star. */
+const KINDS = ["literal", "mixed", "name", "rest", "end", "star"] as const;
+
+/** Which of two patterns is the more specific: the first difference from the left decides. 0 where neither is. */
+export function compareSpecificity(a: Pattern, b: Pattern): number {
+  for (let at = 0; at <= Math.max(a.segments.length, b.segments.length); at++) {
+    const left = a.segments[at];
+    const right = b.segments[at];
+    const difference = KINDS.indexOf(kindAt(a, left)) - KINDS.indexOf(kindAt(b, right));
+    if (difference !== 0) return difference;
+    if (left?.kind !== "mixed" || right?.kind !== "mixed") continue;
+    const mixed = compareMixed(left.pieces, right.pieces);
+    if (mixed !== 0) return mixed;
+  }
+  return 0;
+}
+
+function kindAt(pattern: Pattern, segment: Segment | undefined): (typeof KINDS)[number] {
+  return segment?.kind ?? (pattern.star ? "star" : "end");
+}
+
+/**
+ * One text for all patterns that match the same paths, whatever their names: `/:a+/:b` is `/:a/:b+`, and `/:a/*`, like
+ * `/:a+/*`, is `/:a+`.
+ */
+export function pathSet(pattern: Pattern): string {
+  let text = "";
+  let names = 0;
+  let open = false;
+  const flush = (): void => {
+    if (names > 0) text += "/:".repeat(names) + (open ? "+" : "");
+    names = 0;
+    open = false;
+  };
+  for (const segment of pattern.segments) {
+    if (segment.kind === "name" || segment.kind === "rest") {
+      names++;
+      open ||= segment.kind === "rest";
+      continue;
+    }
+    flush();
+    // A literal never holds a raw colon, so a name cannot be taken for one.
+    text +=
+      segment.kind === "literal" ? `/${segment.text}` : `/${segment.pieces.map((piece) => piece ?? ":").join("")}`;
+  }
+  if (pattern.star && names > 0) open = true;
+  const starred = pattern.star && names === 0;
+  flush();
+  return starred ? `${text}/*` : text;
+}

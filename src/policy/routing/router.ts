@@ -1,0 +1,146 @@
+/**
+ * Which route has this method and path: the most specific pattern that has the method, whatever the order of the file
+ * (contract §2, "Routes"). Takes only canonical paths; never decodes.
+ *
+ * Besides, unless the origin tells cases apart, refuses a path whose lower-case form falls on another route: an origin
+ * that does not tell /Admin from /admin would serve the one under the rule of the other. Both sides are lowered, so
+ * that a route that is itself written with capitals can be reached; where two routes differ in nothing but their case,
+ * the lower-case spelling reaches the lower-case one and no other spelling reaches either.
+ *
+ * The gateway's own paths lie in a trie of their own: no pattern of the operator's reaches below `admin_path` or
+ * `/.well-known`.
+ */
+
+import type { Route } from "../policy.ts";
+import { WELL_KNOWN } from "./built-in-routes.ts";
+import { type Pattern, pathSet } from "./pattern.ts";
+import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
+
+export type Found =
+  | RouteMatch
+  | { readonly kind: "not_found" }
+  | { readonly kind: "method_not_allowed"; readonly allow: readonly string[] }
+  | { readonly kind: "ambiguous" };
+
+export interface Router {
+  /** Finds the route of a canonical path. Values are slices of the path, in the pattern's order, the star's last. */
+  readonly find: (method: string, path: string) => Found;
+  /** The keys of all routes whose pattern matches, whatever their method; for explanations. */
+  readonly matching: (path: string) => readonly Route[];
+}
+
+export interface RoutePattern {
+  readonly route: Route;
+  readonly pattern: Pattern;
+}
+
+const NOT_FOUND: Found = { kind: "not_found" };
+const AMBIGUOUS: Found = { kind: "ambiguous" };
+
+export interface RouterOptions {
+  readonly adminPath: string;
+  readonly caseSensitivePaths: boolean;
+  /** Called for two routes that say the same method and the same set of paths. */
+  readonly onConflict: (first: Route, second: Route, method: string) => void;
+}
+
+export function createRouter(
+  operators: readonly RoutePattern[],
+  builtIn: readonly RoutePattern[],
+  options: RouterOptions,
+): Router {
+  const own = emptyNode();
+  for (const { route, pattern } of builtIn) addToTrie(own, pattern, route);
+  const root = emptyNode();
+  const seen = new Map<string, Route>();
+  for (const { route, pattern } of operators) {
+    const set = pathSet(pattern);
+    for (const method of route.methods) {
+      const first = seen.get(`${method} ${set}`);
+      if (first === undefined) seen.set(`${method} ${set}`, route);
+      else options.onConflict(first, route, method);
+    }
+    addToTrie(root, pattern, route);
+  }
+  const folded = options.caseSensitivePaths ? null : foldedTrie(operators);
+  const hasCapitals = folded !== null && operators.some(({ pattern }) => foldedPattern(pattern) !== pattern);
+
+  const isReserved = (path: string): boolean => isUnder(path, options.adminPath) || isUnder(path, WELL_KNOWN);
+
+  const find = (method: string, path: string): Found => {
+    if (isReserved(path)) return findInTrie(own, method, path) ?? missing(own, path);
+    const match = findInTrie(root, method, path);
+    if (match === null) return missing(root, path);
+    if (folded !== null) {
+      const lower = fold(path);
+      if (lower !== path || hasCapitals) {
+        if (isReserved(lower)) return AMBIGUOUS;
+        const other = findInTrie(folded, method, lower);
+        if (other !== null && other.route !== match.route) return AMBIGUOUS;
+      }
+    }
+    return match;
+  };
+  const matching = (path: string): Route[] => {
+    const found = new Set<Route>();
+    for (const leaf of leavesOf(isReserved(path) ? own : root, path)) found.add(leaf);
+    return [...found];
+  };
+  return { find, matching };
+}
+
+function missing(root: TrieNode, path: string): Found {
+  const allow = allowedMethods(root, path);
+  return allow.length === 0 ? NOT_FOUND : { kind: "method_not_allowed", allow };
+}
+
+function leavesOf(root: TrieNode, path: string): Route[] {
+  const routes: Route[] = [];
+  allowedMethods(root, path, (route) => routes.push(route));
+  return routes;
+}
+
+function isUnder(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
+}
+
+/**
+ * Lower-case spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
+ * the key decides, never the order of the file.
+ */
+function foldedTrie(operators: readonly RoutePattern[]): TrieNode {
+  const root = emptyNode();
+  const capitals: RoutePattern[] = [];
+  for (const entry of operators) {
+    const pattern = foldedPattern(entry.pattern);
+    if (pattern === entry.pattern) addToTrie(root, pattern, entry.route);
+    else capitals.push({ route: entry.route, pattern });
+  }
+  capitals.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
+  for (const { route, pattern } of capitals) addToTrie(root, pattern, route);
+  return root;
+}
+
+/** The pattern with its literals lowered; the same object where they are. */
+function foldedPattern(pattern: Pattern): Pattern {
+  let changed = false;
+  const lowered = (text: string): string => {
+    const lower = fold(text);
+    if (lower !== text) changed = true;
+    return lower;
+  };
+  const segments = pattern.segments.map((segment) => {
+    if (segment.kind === "literal") return { ...segment, text: lowered(segment.text) };
+    if (segment.kind !== "mixed") return segment;
+    return { ...segment, pieces: segment.pieces.map((piece) => (piece === null ? null : lowered(piece))) };
+  });
+  return changed ? { ...pattern, segments } : pattern;
+}
+
+/** A path or a literal as an origin that does not tell cases apart may read it, beyond ASCII too. */
+function fold(path: string): string {
+  if (!path.includes("%")) return path.toLowerCase();
+  return path
+    .replace(/(?:%[0-9A-F]{2})+/g, (escapes) => encodeURIComponent(decodeURIComponent(escapes).toLowerCase()))
+    .toLowerCase();
+}

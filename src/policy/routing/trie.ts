@@ -1,0 +1,216 @@
+/**
+ * The routes as a trie over path segments. A look-up goes down the most specific branch first (literal, mixed segment,
+ * `:name`, `:name+`, `/*`) and comes back where that branch lacks the method, so what it finds first is the most
+ * specific pattern that has it. Only below a `:name+`, which may be of any length, does it try all of them and compare
+ * what it finds. Each place of the trie is tried at most once for each segment of the path.
+ */
+
+import type { Route } from "../policy.ts";
+import { compareMixed, compareSpecificity, matchMixed, type Pattern, type Piece } from "./pattern.ts";
+
+export interface RouteMatch {
+  readonly kind: "found";
+  readonly route: Route;
+  readonly values: readonly string[];
+}
+
+export interface TrieNode {
+  readonly literals: Map<string, TrieNode>;
+  /** The most specific first. */
+  readonly mixed: { readonly pieces: readonly Piece[]; readonly node: TrieNode }[];
+  name: TrieNode | null;
+  /** Below one or more segments. */
+  rest: TrieNode | null;
+  /** The pattern ends here. */
+  end: Leaf | null;
+  /** The pattern ends here in a star. */
+  star: Leaf | null;
+}
+
+interface Leaf {
+  /** Of the first route that ends here; the others' differ in names only. */
+  readonly pattern: Pattern;
+  readonly methods: Map<string, RouteMatch>;
+  any: RouteMatch | null;
+}
+
+/** One look-up: what it looks for and what it has found out. */
+interface Search {
+  readonly path: string;
+  readonly method: string;
+  /** Past the last character that counts: a trailing slash does not. */
+  readonly end: number;
+  readonly values: string[];
+  /** Where a `:name+` has already been followed, by node and place; keeps several of them from multiplying. */
+  followed: Map<TrieNode, Set<number>> | null;
+  /** The pattern of what `walk` found last. */
+  pattern: Pattern | null;
+  /** Set where every leaf is asked for, not the first. */
+  readonly visit: ((leaf: Leaf) => void) | null;
+}
+
+const NO_VALUES: readonly string[] = [];
+
+export function emptyNode(): TrieNode {
+  return { literals: new Map(), mixed: [], name: null, rest: null, end: null, star: null };
+}
+
+/** Adds a route. The first of two that end at one place with one method stays. */
+export function addToTrie(root: TrieNode, pattern: Pattern, route: Route): void {
+  let node = root;
+  for (const segment of pattern.segments) {
+    if (segment.kind === "literal") {
+      let next = node.literals.get(segment.text);
+      if (next === undefined) {
+        next = emptyNode();
+        node.literals.set(segment.text, next);
+      }
+      node = next;
+    } else if (segment.kind === "mixed") node = mixedChild(node, segment.pieces);
+    else {
+      node[segment.kind] ??= emptyNode();
+      node = node[segment.kind] as TrieNode;
+    }
+  }
+  const place = pattern.star ? "star" : "end";
+  node[place] ??= { pattern, methods: new Map(), any: null };
+  const leaf: Leaf = node[place];
+  const match: RouteMatch = { kind: "found", route, values: NO_VALUES };
+  for (const method of route.methods) {
+    if (method === "*") leaf.any ??= match;
+    else if (!leaf.methods.has(method)) leaf.methods.set(method, match);
+  }
+}
+
+/** The most specific route that has the method, or `null`. */
+export function findInTrie(root: TrieNode, method: string, path: string): RouteMatch | null {
+  const search: Search = { path, method, end: endOf(path), values: [], followed: null, pattern: null, visit: null };
+  const match = walk(root, 1, search);
+  if (match === null || search.values.length === 0) return match;
+  return { kind: "found", route: match.route, values: search.values };
+}
+
+/** The methods of all patterns that match the path, sorted; `HEAD` wherever `GET` is. */
+export function allowedMethods(root: TrieNode, path: string, visitRoute?: (route: Route) => void): string[] {
+  const methods = new Set<string>();
+  const visit = (leaf: Leaf): void => {
+    for (const [method, match] of leaf.methods) {
+      methods.add(method);
+      if (method === "GET") methods.add("HEAD");
+      visitRoute?.(match.route);
+    }
+    if (leaf.any !== null) visitRoute?.(leaf.any.route);
+  };
+  walk(root, 1, { path, method: "", end: endOf(path), values: [], followed: null, pattern: null, visit });
+  return [...methods].sort();
+}
+
+function endOf(path: string): number {
+  return path.length > 1 && path.endsWith("/") ? path.length - 1 : path.length;
+}
+
+/** `start` is the first character of the next segment; past the end of the path there is none. */
+function walk(node: TrieNode, start: number, search: Search): RouteMatch | null {
+  if (start >= search.end) {
+    const ends = (node.end && answer(node.end, search)) ?? null;
+    if (ends !== null) return ends;
+    return node.star === null ? null : starAnswer(node.star, "", search);
+  }
+  const { path, values } = search;
+  const slash = path.indexOf("/", start);
+  const end = slash < 0 || slash > search.end ? search.end : slash;
+  const before = values.length;
+
+  if (node.literals.size > 0) {
+    const literal = node.literals.get(path.slice(start, end));
+    const match = literal === undefined ? null : walk(literal, end + 1, search);
+    if (match !== null) return match;
+  }
+  for (const { pieces, node: child } of node.mixed) {
+    if (!matchMixed(pieces, path, start, end, values)) continue;
+    const match = walk(child, end + 1, search);
+    if (match !== null) return match;
+    values.length = before;
+  }
+  if (node.name !== null) {
+    values.push(path.slice(start, end));
+    const match = walk(node.name, end + 1, search);
+    if (match !== null) return match;
+    values.length = before;
+  }
+  if (node.rest !== null) {
+    const match = walkRest(node.rest, start, end, search);
+    if (match !== null) return match;
+    values.length = before;
+  }
+  return node.star === null ? null : starAnswer(node.star, path.slice(start, search.end), search);
+}
+
+/**
+ * Tries one segment for `:name+`, then two, and so on, and takes the most specific of what it finds; of equals the
+ * first, as a name takes as little as it can. A place that was followed before, from a shorter outer `:name+`, has
+ * nothing to add.
+ */
+function walkRest(node: TrieNode, start: number, firstEnd: number, search: Search): RouteMatch | null {
+  search.followed ??= new Map();
+  let followed = search.followed.get(node);
+  if (followed === undefined) {
+    followed = new Set();
+    search.followed.set(node, followed);
+  }
+  const { values } = search;
+  const before = values.length;
+  let best: RouteMatch | null = null;
+  let bestPattern: Pattern | null = null;
+  let bestValues: string[] = [];
+  for (let end = firstEnd; ; ) {
+    if (!followed.has(end)) {
+      followed.add(end);
+      values.push(search.path.slice(start, end));
+      const match = walk(node, end + 1, search);
+      if (
+        match !== null &&
+        (bestPattern === null || compareSpecificity(search.pattern ?? bestPattern, bestPattern) < 0)
+      ) {
+        best = match;
+        bestPattern = search.pattern;
+        bestValues = values.slice(before);
+      }
+      values.length = before;
+    }
+    if (end >= search.end) break;
+    const slash = search.path.indexOf("/", end + 1);
+    end = slash < 0 || slash > search.end ? search.end : slash;
+  }
+  values.push(...bestValues);
+  search.pattern = bestPattern;
+  return best;
+}
+
+function starAnswer(leaf: Leaf, value: string, search: Search): RouteMatch | null {
+  const match = answer(leaf, search);
+  if (match !== null) search.values.push(value);
+  return match;
+}
+
+/** A named method goes before `*`, and `GET` answers `HEAD` where `HEAD` itself is not named. */
+function answer(leaf: Leaf, search: Search): RouteMatch | null {
+  if (search.visit !== null) {
+    search.visit(leaf);
+    return null;
+  }
+  search.pattern = leaf.pattern;
+  const named = leaf.methods.get(search.method);
+  if (named !== undefined) return named;
+  if (search.method === "HEAD") return leaf.methods.get("GET") ?? leaf.any;
+  return leaf.any;
+}
+
+function mixedChild(node: TrieNode, pieces: readonly Piece[]): TrieNode {
+  const known = node.mixed.find((child) => compareMixed(child.pieces, pieces) === 0);
+  if (known !== undefined) return known.node;
+  const child = { pieces, node: emptyNode() };
+  node.mixed.push(child);
+  node.mixed.sort((a, b) => compareMixed(a.pieces, b.pieces));
+  return child.node;
+}

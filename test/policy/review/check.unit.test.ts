@@ -1,0 +1,169 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { loadPolicy } from "../../../src/policy/load.ts";
+import { checkPolicy } from "../../../src/policy/review/check.ts";
+import { RULES } from "../../../src/policy/review/rules.ts";
+
+const NOW = Date.parse("2026-06-01T00:00:00Z") / 1000;
+
+/** Scopes r (read), w (write, implies r) and x, so that a case says only what it is about. */
+function policyText(routes: string, more = ""): string {
+  return `
+[gateway]
+public_url = "https://api.example.com"
+[scopes.r]
+description = "reads"
+owner = "o"
+[scopes.w]
+description = "writes"
+owner = "o"
+implies = ["r"]
+${more}
+[routes]
+"GET /base" = "r"
+"PUT /base" = "w"
+${routes}
+`;
+}
+
+/** `SG101 scope`, for each finding. */
+function found(text: string, nowSeconds = NOW): string[] {
+  const loaded = loadPolicy(text);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
+  return checkPolicy(loaded.policy, nowSeconds).map(({ rule, at }) => `${rule} ${at}`);
+}
+
+const scope = (name: string, more = ""): string => `[scopes."${name}"]\ndescription = "d"\nowner = "o"\n${more}`;
+
+const CASES: readonly (readonly [name: string, routes: string, more: string, expected: readonly string[]])[] = [
+  ["nothing in a policy that is in order", "", "", []],
+  ["a scope that no route needs", "", scope("idle"), ["SG101 idle"]],
+  ["not a scope that implies one that a route needs", "", scope("all", 'implies = ["w"]'), []],
+  ["not a scope that a route names in an any", '"GET /a" = { any = ["r", ["w", "x"]] }', scope("x"), ["SG102 w"]],
+  ["a scope on a GET and on a POST", '"GET /a" = "x"\n"POST /a" = "x"', scope("x"), ["SG102 x"]],
+  ["a scope on one route with both kinds of method", '"GET,PATCH /a" = "x"', scope("x"), ["SG102 x"]],
+  ["a scope on a route of any method", '"* /a" = "x"', scope("x"), ["SG102 x"]],
+  ["a public DELETE", '"GET /a" = "r"\n"DELETE /a" = { public = true }', "", ["SG103 DELETE /a"]],
+  ["a POST for any token", '"GET,POST /a" = { authenticated = true }', "", ["SG103 GET,POST /a"]],
+  ["not a public GET", '"GET /a" = { public = true }', "", []],
+  [
+    "a wide route that any token may use over a narrow one",
+    '"GET /a/*" = { authenticated = true, resource = [] }\n"GET /a/b" = "r"',
+    "",
+    ["SG104 GET /a/*"],
+  ],
+  [
+    "a wide route whose scope is implied by the narrow one's",
+    '"GET /a/*" = { all = ["r"], resource = [] }\n"GET /a/:b/c" = "x"',
+    scope("x", 'implies = ["r"]'),
+    ["SG104 GET /a/*"],
+  ],
+  [
+    "not a wide route that asks for more",
+    '"GET /a/*" = { all = ["r", "x"], resource = [] }\n"GET /a/:b/c" = "r"',
+    scope("x"),
+    [],
+  ],
+  [
+    "not a wide route beside the narrow one",
+    '"GET /a/b/*" = { authenticated = true, resource = [] }\n"GET /a/c" = "r"',
+    "",
+    [],
+  ],
+  [
+    "not a wide route of another method",
+    '"GET /a/*" = { authenticated = true, resource = [] }\n"PUT /a/c" = "w"',
+    "",
+    [],
+  ],
+  [
+    "a route of any method under which a named one asks for more",
+    '"* /a" = { all = ["x"] }\n"DELETE /a" = { all = ["x", "w"] }',
+    scope("x"),
+    ["SG102 x", "SG104 * /a"],
+  ],
+  [
+    "a path with :name+ over a narrower one",
+    '"GET /a/:p+" = { authenticated = true, resource = [] }\n"GET /a/b/c" = "r"',
+    "",
+    ["SG104 GET /a/:p+"],
+  ],
+  ["a path that is only written", '"POST /a" = "w"\n"PUT /b" = "w"', "", ["SG105 POST /a", "SG105 PUT /b"]],
+  ["not a write that a wider GET reads", '"GET /a/*" = { all = ["r"], resource = [] }\n"POST /a/b" = "w"', "", []],
+  ["not a write that a GET with another name reads", '"GET /a/:x" = "r"\n"POST /a/:y" = "w"', "", []],
+  ["a star without a resource", '"GET /a/*" = "r"', "", ["SG106 GET /a/*"]],
+  ["a :name+ without a resource", '"GET /a/:b+/c" = "r"', "", ["SG106 GET /a/:b+/c"]],
+  [
+    "not a star with a resource, nor a public one",
+    '"GET /a/*" = { all = ["r"], resource = "a:{*}" }\n"GET /b/*" = { public = true }',
+    "",
+    [],
+  ],
+  [
+    "a sunset that has passed",
+    '"GET /a" = "x"',
+    scope("x", 'deprecated = "2025-01-01"\nsunset = "2026-05-31"'),
+    ["SG107 x"],
+  ],
+  ["not a sunset to come", '"GET /a" = "x"', scope("x", 'deprecated = "2025-01-01"\nsunset = "2026-06-02"'), []],
+  [
+    "an issuer over plain http",
+    "",
+    '[[issuers]]\nissuer = "http://localhost:9/"\naudience = "a"',
+    ["SG108 http://localhost:9/"],
+  ],
+  [
+    "keys over plain http",
+    "",
+    '[[issuers]]\nissuer = "https://i.example/"\naudience = "a"\njwks_uri = "http://127.0.0.1/k"',
+    ["SG108 https://i.example/"],
+  ],
+  ["a max_lifetime over a year", '"GET /a" = "x"', scope("x", 'max_lifetime = "366d"'), ["SG109 x"]],
+  ["the gateway's max_lifetime over a year", "", '[tokens]\nmax_lifetime = "400d"', ["SG109 tokens"]],
+  [
+    "tokens without scopes that may do everything",
+    "",
+    '[[issuers]]\nissuer = "https://i.example/"\naudience = "a"\nlegacy_scopes = ["*"]',
+    ["SG110 https://i.example/"],
+  ],
+  ["an origin over plain http", "", '[origin]\nurl = "http://10.0.0.1"', ["SG112 origin"]],
+  ["not an origin on loopback", "", '[origin]\nurl = "http://127.0.0.1:3000"', []],
+];
+
+test.each(CASES)("finds %s", (_, routes, more, expected) => {
+  expect(found(policyText(routes, more))).toEqual(expected);
+});
+
+test("finds report mode", () => {
+  expect(found(policyText("").replace("[scopes.r]", 'mode = "report"\n[scopes.r]'))).toEqual(["SG111 gateway"]);
+});
+
+test("is silent where the policy says so, and only there", () => {
+  const routes = '"POST /a" = "w"\n"POST /b" = "w"';
+  const silence = (at: string): string => `[[checks.silence]]\nrule = "SG105"\n${at}\nreason = "a command"`;
+  expect(found(policyText(routes, silence('at = "POST /a"')))).toEqual(["SG105 POST /b"]);
+  expect(found(policyText(routes, silence("")))).toEqual([]);
+});
+
+test("finds a silence that silences nothing, and one of a rule that there is not", () => {
+  const silence = (rule: string): string => `[[checks.silence]]\nrule = "${rule}"\nreason = "r"`;
+  expect(found(policyText("", silence("SG105")))).toEqual(["SG190 SG105"]);
+  expect(found(policyText("", silence("SG999")))).toEqual(["SG190 SG999"]);
+});
+
+test("finds nothing in the example policy", () => {
+  expect(found(readFileSync("scopegate.toml", "utf8"), Date.now() / 1000)).toEqual([]);
+});
+
+test("gives each rule a number of its own, a reason and a remedy", () => {
+  expect(new Set(RULES.map(({ id }) => id)).size).toBe(RULES.length);
+  for (const { id, title, why, mend } of RULES) {
+    expect(id).toMatch(/^SG1\d\d$/);
+    for (const text of [title, why, mend]) expect(text.length).toBeGreaterThan(5);
+  }
+});
+
+test("finds nothing in 3,000 routes that are in order", () => {
+  const routes = Array.from({ length: 1500 }, (_, n) => `"GET /r${n}/:id" = "r"\n"PUT /r${n}/:id" = "w"`).join("\n");
+  expect(found(policyText(routes))).toEqual([]);
+});

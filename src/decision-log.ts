@@ -19,7 +19,7 @@ export interface LoggedDecision {
   readonly finishedAtMilliseconds: number;
 }
 
-export interface LoggedRefusal extends LoggedDecision {
+interface LoggedRefusal extends LoggedDecision {
   readonly reason: Reason;
   /** What the client is not told, as a fixed word of the code: which rule a token broke. */
   readonly detail?: string | undefined;

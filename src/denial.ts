@@ -220,7 +220,7 @@ export function denialResponse(denial: Denial, context: DenialContext): Response
 }
 
 /** The absolute URL of the page that explains a reason. */
-export function problemType(reason: Reason, context: Pick<DenialContext, "publicUrl" | "adminPath">): string {
+function problemType(reason: Reason, context: Pick<DenialContext, "publicUrl" | "adminPath">): string {
   return `${context.publicUrl}${context.adminPath}/problems/${reason}`;
 }
 

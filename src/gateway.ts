@@ -41,7 +41,7 @@ export interface Surroundings {
   readonly now: () => number;
 }
 
-export interface AdminCall {
+interface AdminCall {
   readonly principal: Principal;
   readonly requestId: string;
   readonly address: string | null;

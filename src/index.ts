@@ -44,7 +44,8 @@ export default {
   },
 
   async scheduled(_event, env, context) {
-    context.waitUntil(packWhenDue(env.DB, env.REVOCATIONS).then(() => dropExpired(env.DB)));
+    context.waitUntil(packWhenDue(env.DB, env.REVOCATIONS));
+    context.waitUntil(dropExpired(env.DB));
   },
 } satisfies ExportedHandler<Env>;
 

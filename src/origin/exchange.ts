@@ -15,7 +15,7 @@ import type { Origin } from "./origin.ts";
 import { deprecationHeaders, withHeaders } from "./response.ts";
 
 /** A request that may go to the origin. */
-export interface Cleared {
+interface Cleared {
   readonly request: Request;
   readonly requestId: string;
   readonly route: Route;

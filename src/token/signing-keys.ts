@@ -23,7 +23,7 @@ export interface Signer {
   readonly key: CryptoKey;
 }
 
-export interface PublicJwks {
+interface PublicJwks {
   readonly keys: readonly JWK[];
 }
 

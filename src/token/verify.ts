@@ -47,7 +47,7 @@ export type TokenRefusal =
   | { readonly reason: "token_expired" }
   | { readonly reason: "keys_unavailable"; readonly retryAfterSeconds: number };
 
-export type TokenFault = ClaimFault | "shape" | "issuer" | "algorithm" | "key" | "signature" | "ancestors";
+type TokenFault = ClaimFault | "shape" | "issuer" | "algorithm" | "key" | "signature" | "ancestors";
 
 export interface VerifierOptions {
   readonly policy: Policy;

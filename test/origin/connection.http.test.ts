@@ -40,7 +40,7 @@ const control = async (query = ""): Promise<{ checks: number }> =>
 afterEach(() => control());
 
 async function open(query: string): Promise<WebSocket> {
-  const socket = new WebSocket(new URL(`/socket?${query}`, forwarder.url.href.replace("http:", "ws:")));
+  const socket = new WebSocket(String(new URL(`/socket?${query}`, forwarder.url.href.replace("http:", "ws:"))));
   socket.binaryType = "arraybuffer";
   await once(socket, "open");
   return socket;

@@ -221,7 +221,7 @@ describe("what the client receives", () => {
   });
 
   test("is the first byte before the last one is sent, both ways", async () => {
-    const upload = httpRequest(new URL("/echo-stream", forwarder.url), { method: "POST" });
+    const upload = httpRequest(String(new URL("/echo-stream", forwarder.url)), { method: "POST" });
     upload.write("one");
     const [response] = (await once(upload, "response")) as [IncomingMessage];
     const received: string[] = [];
@@ -274,7 +274,10 @@ describe("an origin that fails", () => {
   });
 
   test("after a client went away mid-upload loses the request too", async () => {
-    const upload = httpRequest(new URL("/echo-stream", forwarder.url), { method: "POST" }).on("error", () => undefined);
+    const upload = httpRequest(String(new URL("/echo-stream", forwarder.url)), { method: "POST" }).on(
+      "error",
+      () => undefined,
+    );
     upload.write("one");
     const [response] = (await once(upload, "response")) as [IncomingMessage];
     response.on("error", () => undefined);

@@ -14,15 +14,7 @@ import type { Policy, Route } from "../policy.ts";
 import { conditionsStep, resourcesStep, scopesStep } from "./explain-requirements.ts";
 import { type Candidate, candidatesOf } from "./explain-route.ts";
 
-export type StepName =
-  | "path"
-  | "route"
-  | "credentials"
-  | "token"
-  | "revocation"
-  | "scopes"
-  | "resources"
-  | "conditions";
+type StepName = "path" | "route" | "credentials" | "token" | "revocation" | "scopes" | "resources" | "conditions";
 
 export interface Step {
   readonly step: StepName;
@@ -80,7 +72,7 @@ export type Caller =
     };
 
 /** A step that somebody else has taken. */
-export interface Checked {
+interface Checked {
   readonly detail: string;
   readonly assumed?: true;
 }

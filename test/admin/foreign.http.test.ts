@@ -1,0 +1,114 @@
+/** Tokens of this gateway that are issued under another issuer's: bound to it as children are to any parent. */
+import { decodeJwt, SignJWT } from "jose";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import { POLICY } from "./api.ts";
+
+const LOGIN = "https://login.example.com/";
+const PLAIN = "https://plain.example.com/";
+const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef";
+const issuers = `
+[[issuers]]
+issuer     = "${LOGIN}"
+audience   = "https://api.example.com"
+algorithms = ["HS256"]
+secret     = "LOGIN_SECRET"
+admin      = true
+[[issuers]]
+issuer     = "${PLAIN}"
+audience   = "https://api.example.com"
+algorithms = ["HS256"]
+secret     = "LOGIN_SECRET"
+`;
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await startGateway({ policy: POLICY + issuers, bindings: { LOGIN_SECRET: SECRET } });
+});
+afterAll(() => gateway.dispose());
+
+function login(claims: object, issuer = LOGIN): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  return new SignJWT({
+    iss: issuer,
+    aud: "https://api.example.com",
+    sub: "ann",
+    iat: now - 60,
+    exp: now + 600,
+    ...claims,
+  })
+    .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+    .sign(new TextEncoder().encode(SECRET));
+}
+
+async function statusAfter(token: string, wanted: number): Promise<number> {
+  let status = 0;
+  for (let attempt = 0; attempt < 40 && status !== wanted; attempt++) {
+    status = (await gateway.call(token, "GET", "/v1/charges")).status;
+    if (status !== wanted) await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return status;
+}
+
+test.each([[{ jti: "with a jti" }], [{}]])(
+  "a token that is issued under another issuer's (%j) is bound by it, and ends with it",
+  async (names) => {
+    const parent = await login({ ...names, scope: "scopegate:tokens charges:read" });
+    const issued = await gateway.call(parent, "POST", "/_scopegate/tokens", {
+      name: "n",
+      scopes: ["scopegate:tokens", "charges:read"],
+    });
+    expect(issued.status).toBe(201);
+    const child = (await issued.json()) as { id: string; token: string; subject: string; parent: string };
+    expect(child.subject).toBe("ann");
+    expect(child.parent.startsWith(`${LOGIN} `)).toBe(true);
+    const claims = decodeJwt(child.token);
+    expect(claims).toMatchObject({
+      exp: decodeJwt(parent).exp,
+      auth_time: decodeJwt(parent).iat,
+      ancestors: [child.parent],
+    });
+
+    const under = await gateway.call(child.token, "POST", "/_scopegate/tokens", {
+      name: "n",
+      scopes: ["charges:read"],
+    });
+    const grandchild = (await under.json()) as { id: string; token: string };
+    expect(await statusAfter(grandchild.token, 200)).toBe(200);
+
+    // Whoever signed in sees what was issued under it, however deep.
+    const listed = (await (await gateway.call(parent, "GET", "/_scopegate/tokens?limit=2")).json()) as {
+      items: { id: string }[];
+    };
+    expect(listed.items.map(({ id }) => id)).toEqual([grandchild.id, child.id]);
+
+    const admin = await gateway.token(["scopegate:admin"]);
+    const revoked = await gateway.call(admin, "POST", "/_scopegate/revocations", {
+      kind: "token",
+      value: parent,
+      reason: "leaked",
+    });
+    expect(revoked.status).toBe(201);
+    for (const token of [parent, child.token, grandchild.token]) expect(await statusAfter(token, 401)).toBe(401);
+    const record = (await (await gateway.call(admin, "GET", `/_scopegate/tokens/${grandchild.id}`)).json()) as {
+      status: string;
+    };
+    expect(record.status).toBe("revoked");
+  },
+);
+
+test("a token of an issuer without admin = true issues nothing, whatever it says of itself", async () => {
+  const token = await login({ jti: "x", scope: "scopegate:admin scopegate:tokens * charges:read" }, PLAIN);
+  expect(
+    (await gateway.call(token, "POST", "/_scopegate/tokens", { name: "n", scopes: ["charges:read"] })).status,
+  ).toBe(403);
+  expect((await gateway.call(token, "GET", "/_scopegate/tokens")).status).toBe(403);
+});
+
+test("a wildcard in a token of an issuer whose wildcards do not count gives nothing away", async () => {
+  const token = await login({ jti: "y", scope: "scopegate:tokens * charges:*" });
+  for (const scopes of [["*"], ["charges:*"], ["charges:read"]]) {
+    const answer = await gateway.call(token, "POST", "/_scopegate/tokens", { name: "n", scopes });
+    expect(answer.status).toBe(403);
+  }
+});

@@ -1,0 +1,59 @@
+/** A cold start: the bundle's size, what it costs to start, the first request with a warm and with a cold issuer. */
+import { gzipSync } from "node:zlib";
+import { HEADERS, type Plan } from "./compare.ts";
+import { ITEM, policyText } from "./policy.ts";
+import { cpuSeconds, startOrigin } from "./process.ts";
+import { spreadOf } from "./statistics.ts";
+import { startIssuer } from "./tokens.ts";
+import { deployed, type RunningWorker, startBenchWorker, startScopegate, stopWorker } from "./worker.ts";
+
+export async function cold(plan: Plan): Promise<void> {
+  const { script } = deployed();
+  const kibibytes = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
+  console.log(
+    `bundle               ${kibibytes(script.length)}, gzip ${kibibytes(gzipSync(script, { level: 9 }).length)} (at most 90 KiB)`,
+  );
+
+  const issuer = await startIssuer();
+  const origin = await startOrigin();
+  const policy = policyText({ routes: 1000, scopes: 100, issuer: issuer.url });
+  const [token = ""] = issuer.tokens("ES256", 1);
+  const empty: number[] = [];
+  const starts: number[] = [];
+  const coldIssuer: number[] = [];
+  const warmIssuer: number[] = [];
+  for (let round = 0; round < plan.rounds; round++) {
+    const nothing = await startBenchWorker("empty", {});
+    await firstAnswer(nothing, "/", "");
+    empty.push(cpuSeconds(nothing.pid) * 1000);
+    await stopWorker(nothing);
+
+    const own = await startScopegate(policy, origin);
+    await firstAnswer(own, "/nowhere", "");
+    starts.push(cpuSeconds(own.pid) * 1000);
+    // The isolate runs; neither the issuer's keys nor the revocations are there yet.
+    coldIssuer.push(await firstAnswer(own, ITEM, token, 200));
+    // The keys are there: a token that was never seen.
+    warmIssuer.push(await firstAnswer(own, ITEM, issuer.tokens("ES256", 1)[0] ?? "", 200));
+    await stopWorker(own);
+  }
+  issuer.server.close();
+  const line = (name: string, values: readonly number[], note: string): void => {
+    const { median, least, most } = spreadOf(values);
+    console.log(`${name.padEnd(20)} ${median.toFixed(1)} ms (${least.toFixed(1)} to ${most.toFixed(1)}) ${note}`);
+  };
+  const start = starts.map((value) => value - spreadOf(empty).median);
+  line("start-up CPU", start, "with 1,000 routes, less that of an empty Worker (at most 25 ms)");
+  line("first request", coldIssuer, "on a fresh isolate: keys fetched, revocations loaded, a signature verified");
+  line("a new token after it", warmIssuer, "");
+}
+
+async function firstAnswer({ port }: RunningWorker, path: string, token: string, expected?: number): Promise<number> {
+  const start = performance.now();
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    headers: { ...HEADERS, Authorization: `Bearer ${token}` },
+  });
+  await response.arrayBuffer();
+  if (expected !== undefined && response.status !== expected) throw new Error(`${path}: ${response.status}`);
+  return performance.now() - start;
+}

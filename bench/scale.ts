@@ -1,0 +1,153 @@
+/** How the cost of a request grows with what there is: routes, scopes, live tokens, connections. */
+import { createRequire } from "node:module";
+import { type Contestant, HEADERS, type Measured, measure, type Plan } from "./compare.ts";
+import { ITEM, policyText } from "./policy.ts";
+import { cpuSeconds, load, memory, startOrigin } from "./process.ts";
+import { spreadOf, table } from "./statistics.ts";
+import { type Issuer, startIssuer } from "./tokens.ts";
+import { startScopegate, stopWorker } from "./worker.ts";
+
+interface Surroundings {
+  readonly issuer: Issuer;
+  readonly origin: string;
+}
+
+async function around(work: (surroundings: Surroundings) => Promise<void>): Promise<void> {
+  const issuer = await startIssuer();
+  try {
+    await work({ issuer, origin: await startOrigin() });
+  } finally {
+    issuer.server.close();
+  }
+}
+
+/** Each measured against the first: its CPU per request and how much more that is. */
+function printGrowth(measured: readonly Measured[]): void {
+  const first = measured[0]?.cpuMicroseconds.median ?? Number.NaN;
+  const rows = measured.map(({ name, cpuMicroseconds, requestsPerSecond }) => [
+    name,
+    requestsPerSecond.median.toFixed(0),
+    cpuMicroseconds.median.toFixed(1),
+    `${cpuMicroseconds.least.toFixed(1)}–${cpuMicroseconds.most.toFixed(1)}`,
+    `${((cpuMicroseconds.median / first - 1) * 100).toFixed(1)} %`,
+  ]);
+  console.log(table(["", "requests/s", "CPU µs/request", "spread", "more than the first"], rows));
+}
+
+/** 10, 1,000 and 10,000 routes (with 1,000 scopes): per request, and to load. */
+export function routes(plan: Plan): Promise<void> {
+  return around(async ({ issuer, origin }) => {
+    const sizes = [10, 1000, 10_000];
+    const token = issuer.tokens("ES256", 1);
+    const contestants: Contestant[] = [];
+    for (const size of sizes) {
+      const policy = policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url });
+      contestants.push({ name: `${size} routes`, ...(await startScopegate(policy, origin)), tokens: () => token });
+    }
+    printGrowth(await measure(contestants, plan));
+
+    console.log(
+      "\nCPU to load, in workerd (from the start of the process to its first answer, less that of 10 routes):",
+    );
+    const loads = sizes.map((): number[] => []);
+    for (let round = 0; round < plan.rounds; round++) {
+      for (const [index, size] of sizes.entries()) {
+        const policy = policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url });
+        const worker = await startScopegate(policy, origin);
+        await fetch(`http://127.0.0.1:${worker.port}/_scopegate/health`);
+        loads[index]?.push(cpuSeconds(worker.pid) * 1000);
+        await stopWorker(worker);
+      }
+    }
+    const least = spreadOf(loads[0] ?? []).median;
+    for (const [index, size] of sizes.entries()) {
+      const { median, least: low, most } = spreadOf(loads[index] ?? []);
+      console.log(
+        `${String(size).padStart(7)} routes ${(median - least).toFixed(0).padStart(5)} ms (${(low - least).toFixed(0)} to ${(most - least).toFixed(0)})`,
+      );
+    }
+  });
+}
+
+/** Tokens with 1, 100 and 1,000 scopes. */
+export function scopes(plan: Plan): Promise<void> {
+  return around(async ({ issuer, origin }) => {
+    const worker = await startScopegate(policyText({ routes: 1000, scopes: 1000, issuer: issuer.url }), origin);
+    const contestants = [1, 100, 500].map((count): Contestant => {
+      const names = Array.from({ length: count - 1 }, (_, n) => `area${n}:read`);
+      const token = issuer.tokens("ES256", 1, [...names, "items:read"].join(" "));
+      return { name: `${count} scopes in the token`, ...worker, tokens: () => token };
+    });
+    // A thousand names do not fit into 16 KiB of token; a wildcard holds them all.
+    printGrowth(await measure(contestants, plan));
+  });
+}
+
+/** 1 to 20,000 live tokens in turns. */
+export function tokens(plan: Plan): Promise<void> {
+  return around(async ({ issuer, origin }) => {
+    const policy = policyText({ routes: 1000, scopes: 100, issuer: issuer.url });
+    const contestants: Contestant[] = [];
+    for (const count of [1, 100, 1000, 20_000]) {
+      const list = issuer.tokens("ES256", count);
+      const worker = await startScopegate(policy, origin);
+      contestants.push({ name: `${count} live tokens`, ...worker, tokens: () => list, once: count > 1000 });
+    }
+    printGrowth(await measure(contestants, plan));
+    for (const { name, pid } of contestants)
+      console.log(`${name.padEnd(20)} ${(memory(pid) / 2 ** 20).toFixed(0)} MiB`);
+  });
+}
+
+/** 1 to 1,000 connections at once, and a thousand event streams that stay open. */
+export function connections(plan: Plan): Promise<void> {
+  return around(async ({ issuer }) => {
+    const origin = await startOrigin("full");
+    const worker = await startScopegate(policyText({ routes: 1000, scopes: 100, issuer: issuer.url }), origin);
+    const token = issuer.tokens("ES256", 1);
+    const job = { port: worker.port, method: "GET", path: ITEM, headers: HEADERS, tokens: token, requests: 10_000_000 };
+    const rows: string[][] = [];
+    for (const count of [1, 10, 100, 1000]) {
+      await load({ ...job, connections: count, seconds: 1 });
+      const before = cpuSeconds(worker.pid);
+      const result = await load({ ...job, connections: count, seconds: plan.seconds });
+      const cpu = ((cpuSeconds(worker.pid) - before) / result.requests) * 1e6;
+      const [rate, p99] = [result.requests / result.seconds, result.p99Milliseconds];
+      rows.push([`${count} connections`, rate.toFixed(0), cpu.toFixed(1), p99.toFixed(1)]);
+    }
+    console.log(table(["", "requests/s", "CPU µs/request", "p99 ms"], rows));
+    await eventStreams(worker.port, worker.pid, token[0] ?? "");
+  });
+}
+
+async function eventStreams(port: number, pid: number, token: string): Promise<void> {
+  const count = 1000;
+  const { Agent, request } = createRequire(import.meta.url)("node:http") as typeof import("node:http");
+  const agent = new Agent({ maxSockets: count });
+  const before = memory(pid);
+  let opened = 0;
+  let received = 0;
+  const streams = Array.from({ length: count }, (_, n) => {
+    const headers = { ...HEADERS, Authorization: `Bearer ${token}` };
+    const outgoing = request({ host: "127.0.0.1", port, path: `/v1/events/${n}`, headers, agent }, (response) => {
+      if (response.statusCode === 200) opened++;
+      response.on("data", () => received++);
+      response.on("error", () => undefined);
+    });
+    outgoing.on("error", () => undefined);
+    outgoing.end();
+    return outgoing;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  const cpu = cpuSeconds(pid);
+  const events = received;
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const used = cpuSeconds(pid) - cpu;
+  const grown = (memory(pid) - before) / count / 1024;
+  console.log(
+    `\n${opened} of ${count} event streams are open: ${(received - events) / 5} events/s arrive, ` +
+      `${((used / 5) * 100).toFixed(1)} % of a core, ${grown.toFixed(0)} KiB each`,
+  );
+  for (const stream of streams) stream.destroy();
+  agent.destroy();
+}

@@ -1,0 +1,7 @@
+/** The bare limit: a Worker that only forwards. */
+export default {
+  fetch(request: Request, env: { ORIGIN_URL: string }): Promise<Response> {
+    const { url } = request;
+    return fetch(new Request(env.ORIGIN_URL + url.slice(url.indexOf("/", 8)), request));
+  },
+};

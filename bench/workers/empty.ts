@@ -1,0 +1,2 @@
+/** What an isolate costs by itself. */
+export default { fetch: (): Response => new Response("ok") };

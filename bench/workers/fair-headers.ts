@@ -1,0 +1,27 @@
+/**
+ * The header work of section 4 of the contract by the straightforward means. What is removed is scopegate's own list, so
+ * that the two stay in step; what is set is as long as what scopegate sets in the benchmark.
+ */
+import { compileRemovedHeaders } from "../../src/origin/headers.ts";
+
+const removed = compileRemovedHeaders({ authorization: "forward", removeHeaders: [] });
+
+export function fairRequest(request: Request, originUrl: string): Request {
+  const { url } = request;
+  const outgoing = new Request(originUrl + url.slice(url.indexOf("/", 8)), request);
+  const { headers } = outgoing;
+  for (const name of [...headers.keys()]) {
+    const asRead = name.replaceAll("_", "-");
+    if (removed.names.has(asRead) || removed.prefixes.some((prefix) => asRead.startsWith(prefix))) headers.delete(name);
+  }
+  headers.set("X-Request-Id", crypto.randomUUID());
+  headers.set("X-Forwarded-Proto", "http");
+  headers.set("X-Forwarded-Host", request.headers.get("Host") ?? "");
+  headers.set("X-Forwarded-For", request.headers.get("CF-Connecting-IP") ?? "");
+  headers.set("X-Scopegate-Issuer", "http://127.0.0.1:40000");
+  headers.set("X-Scopegate-Token-Id", "00000000-0000-0000-0000-000000000000");
+  headers.set("X-Scopegate-Subject", "bench-subject");
+  headers.set("X-Scopegate-Client", "bench-client");
+  headers.set("X-Scopegate-Scopes", "items:read");
+  return outgoing;
+}

@@ -62,7 +62,7 @@ export interface Admin {
 /** For `hc<AdminApp>`, with the address of the gateway and its `admin_path`. */
 export type AdminApp = ReturnType<typeof createApp>;
 
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;

@@ -9,9 +9,9 @@ import type { FieldError } from "../denial.ts";
 import { parseStrictJson } from "./json.ts";
 import { done, invalid, type Outcome, refused } from "./refusal.ts";
 
-export const LARGEST_BODY = 64 * 1024;
+const LARGEST_BODY = 64 * 1024;
 /** A list of 5,000 revocations in one call. */
-export const LARGEST_LIST = 2 * 1024 * 1024;
+const LARGEST_LIST = 2 * 1024 * 1024;
 const MOST_FAULTS = 100;
 
 export interface BodyRules {

@@ -26,6 +26,7 @@ import { fieldName } from "./body.ts";
 import { formatCursor, type Position } from "./cursor.ts";
 import { formatInstant, formatInstantOrNull, parseInstant } from "./instant.ts";
 import { done, type Outcome, refused } from "./refusal.ts";
+import { ancestorName } from "./tokens/grant.ts";
 import type { Page } from "./tokens/records.ts";
 import { actorName } from "./tokens/store.ts";
 import { auditStatement, sql, statement, type Write, written } from "./write.ts";
@@ -44,7 +45,7 @@ const text = (longest: number) =>
     v.check((value) => value.isWellFormed(), "must be well-formed Unicode"),
   );
 
-export const revocationSchema = v.strictObject({
+const revocationSchema = v.strictObject({
   kind: v.pipe(v.picklist(REVOCATION_KINDS), v.description("What the value names.")),
   issuer: v.optional(v.pipe(text(LONGEST_NAME), v.description("Whose tokens. Absent: this gateway's own."))),
   value: v.pipe(
@@ -285,8 +286,8 @@ function followStatements(
       return named === null ? [] : [[named, index, entry.issuedBefore]];
     });
   const ownValue = (entry: NewRevocation) => (entry.issuer === own ? entry.value : null);
-  // As `ancestorName` in grant.ts writes it.
-  const asAncestor = (entry: NewRevocation) => ownValue(entry) ?? `${entry.issuer} ${entry.value}`;
+  const asAncestor = ({ issuer, value }: NewRevocation) =>
+    ancestorName({ issuer, tokenId: value, own: issuer === own });
 
   const follow = (rows: unknown[][], match: string): D1PreparedStatement[] => {
     const statements: D1PreparedStatement[] = [];

@@ -251,6 +251,25 @@ describe("issuing without scopegate:admin", () => {
     expect(answer.body.reason).toBe("scope_insufficient");
   });
 
+  test("a WebSocket is asked for the same scopes as any other request", async () => {
+    const narrow = await api.issue(["customers:read"]);
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const call = request(`${api.gateway.url}/v1/charges`, {
+        headers: {
+          Authorization: `Bearer ${narrow.token}`,
+          Connection: "Upgrade",
+          Upgrade: "websocket",
+          "Sec-WebSocket-Version": "13",
+          "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        },
+      });
+      call.on("response", (response) => resolve(response.resume().statusCode));
+      call.on("upgrade", () => resolve(101)).on("error", reject);
+      call.end();
+    });
+    expect(status).toBe(403);
+  });
+
   test("gives a wildcard away only under a wildcard", async () => {
     const parent = await api.issue(["scopegate:tokens", "*"], { subject: "ann", lifetime: "1h" });
     const child = await api.call(parent.token, "POST", "/tokens", { name: "n", scopes: ["charges:*"] });

@@ -36,7 +36,7 @@ export interface Echo {
   readonly body: string;
 }
 
-export interface TokenOptions {
+interface TokenOptions {
   readonly subject?: string;
   /** Seconds from now; negative for one that has expired. Absent: 3600. */
   readonly lifetimeSeconds?: number;

@@ -12,7 +12,7 @@ import { formatCursor, type Position } from "../cursor.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
 import { type Sql, sql, statement } from "../write.ts";
 
-export type TokenStatus = "active" | "expired" | "revoked";
+type TokenStatus = "active" | "expired" | "revoked";
 
 export interface TokenRecord {
   readonly id: string;

@@ -172,7 +172,7 @@ describe("a chain of issues", () => {
             const parent = chain.at(-1) ?? rooted.value;
             // The gateway lets nobody issue whose token has ended or has no scope to issue.
             if (!isLive(parent, now)) break;
-            const caller = issuerOf(parent, `id ${chain.length}`, now);
+            const caller = issuerOf(parent, `id-${chain.length}`, now);
             const wanted = readIssueRequest({ name: "child", ...step }, POLICY, now);
             const child = wanted.ok ? childGrant(POLICY, caller, wanted.value, now) : wanted;
             if (child.ok) chain.push(child.value);

@@ -25,7 +25,7 @@ export function loadPolicy(text: string): Loaded {
   const faults = faultsOf(text);
   const table = tomlOf(text, faults);
   if (table === null) return { ok: false, faults: faults.list };
-  addPrototypeNames(table, [], faults);
+  addPrototypeNames(table, faults);
   const result = v.safeParse(policySchema, table);
   if (!result.success) {
     addIssues(faults, result.issues, policySchema);
@@ -53,12 +53,19 @@ function tomlOf(text: string, faults: Faults): Record<string, unknown> | null {
 }
 
 /** The schema's records pass over these names in silence; here nothing is passed over. */
-function addPrototypeNames(node: unknown, path: KeyPath, faults: Faults): void {
-  if (typeof node !== "object" || node === null) return;
-  for (const [key, value] of Object.entries(node)) {
-    const here = [...path, Array.isArray(node) ? Number(key) : key];
-    if (["__proto__", "prototype", "constructor"].includes(key)) faults.add(here, `"${key}" cannot be used as a name`);
-    addPrototypeNames(value, here, faults);
+const PROTOTYPE_NAMES = ["__proto__", "prototype", "constructor"];
+
+function addPrototypeNames(table: Record<string, unknown>, faults: Faults): void {
+  const records: [path: KeyPath, record: unknown][] = ["scopes", "bundles", "routes"].map((key) => [[key], table[key]]);
+  if (Array.isArray(table["issuers"])) {
+    for (const [at, issuer] of table["issuers"].entries())
+      records.push([["issuers", at, "scope_map"], issuer?.scope_map]);
+  }
+  for (const [path, record] of records) {
+    if (typeof record !== "object" || record === null) continue;
+    for (const name of PROTOTYPE_NAMES) {
+      if (Object.hasOwn(record, name)) faults.add([...path, name], `"${name}" cannot be used as a name`);
+    }
   }
 }
 

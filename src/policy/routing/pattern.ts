@@ -49,8 +49,12 @@ export function parsePattern(written: string): Pattern | { readonly error: strin
   return { text, segments, names, star };
 }
 
+/** What most literals look like: canonical beyond doubt. */
+const PLAIN_LITERAL = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$/;
+
 /** Parses one segment and adds its names. */
 function parseSegment(part: string, names: string[]): Segment | { readonly error: string } {
+  if (PLAIN_LITERAL.test(part)) return { kind: "literal", text: part };
   const pieces: Piece[] = [];
   let rest = false;
   let at = 0;
@@ -171,6 +175,11 @@ export function compareSpecificity(a: Pattern, b: Pattern): number {
 
 function kindAt(pattern: Pattern, segment: Segment | undefined): (typeof KINDS)[number] {
   return segment?.kind ?? (pattern.star ? "star" : "end");
+}
+
+/** Whether another pattern may match the same paths without standing at the same place of the trie. */
+export function hasOtherWords({ segments, star }: Pattern): boolean {
+  return (star && segments.at(-1)?.kind === "name") || segments.some(({ kind }) => kind === "rest");
 }
 
 /**

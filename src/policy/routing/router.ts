@@ -13,7 +13,7 @@
 
 import type { Route } from "../policy.ts";
 import { WELL_KNOWN } from "./built-in-routes.ts";
-import { type Pattern, pathSet } from "./pattern.ts";
+import { hasOtherWords, type Pattern, pathSet } from "./pattern.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
 
 export type Found =
@@ -51,19 +51,10 @@ export function createRouter(
 ): Router {
   const own = emptyNode();
   for (const { route, pattern } of builtIn) addToTrie(own, pattern, route);
-  const root = emptyNode();
-  const seen = new Map<string, Route>();
-  for (const { route, pattern } of operators) {
-    const set = pathSet(pattern);
-    for (const method of route.methods) {
-      const first = seen.get(`${method} ${set}`);
-      if (first === undefined) seen.set(`${method} ${set}`, route);
-      else options.onConflict(first, route, method);
-    }
-    addToTrie(root, pattern, route);
-  }
-  const folded = options.caseSensitivePaths ? null : foldedTrie(operators);
-  const hasCapitals = folded !== null && operators.some(({ pattern }) => foldedPattern(pattern) !== pattern);
+  const root = operatorsTrie(operators, options.onConflict);
+  const hasCapitals = !options.caseSensitivePaths && operators.some(({ pattern }) => isFolded(pattern));
+  // A policy without capitals is its own folded form.
+  const folded = options.caseSensitivePaths ? null : hasCapitals ? foldedTrie(operators) : root;
 
   const isReserved = (path: string): boolean => isUnder(path, options.adminPath) || isUnder(path, WELL_KNOWN);
 
@@ -89,6 +80,27 @@ export function createRouter(
   return { find, matching };
 }
 
+/** The trie of the operator's routes, whose conflicts are told. */
+function operatorsTrie(operators: readonly RoutePattern[], onConflict: RouterOptions["onConflict"]): TrieNode {
+  const root = emptyNode();
+  /** By method and paths: of the few patterns that can say in other words what another says. */
+  const seen = new Map<string, Route>();
+  for (const { route, pattern } of operators) {
+    if (!hasOtherWords(pattern)) {
+      addToTrie(root, pattern, route, onConflict);
+      continue;
+    }
+    const set = pathSet(pattern);
+    for (const method of route.methods) {
+      const first = seen.get(`${method} ${set}`);
+      if (first === undefined) seen.set(`${method} ${set}`, route);
+      else onConflict(first, route, method);
+    }
+    addToTrie(root, pattern, route);
+  }
+  return root;
+}
+
 function missing(root: TrieNode, path: string): Found {
   const allow = allowedMethods(root, path);
   return allow.length === 0 ? NOT_FOUND : { kind: "method_not_allowed", allow };
@@ -112,13 +124,17 @@ function foldedTrie(operators: readonly RoutePattern[]): TrieNode {
   const root = emptyNode();
   const capitals: RoutePattern[] = [];
   for (const entry of operators) {
-    const pattern = foldedPattern(entry.pattern);
-    if (pattern === entry.pattern) addToTrie(root, pattern, entry.route);
-    else capitals.push({ route: entry.route, pattern });
+    if (isFolded(entry.pattern)) capitals.push({ route: entry.route, pattern: foldedPattern(entry.pattern) });
+    else addToTrie(root, entry.pattern, entry.route);
   }
   capitals.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
   for (const { route, pattern } of capitals) addToTrie(root, pattern, route);
   return root;
+}
+
+/** Whether lowering the pattern's literals changes it. */
+function isFolded(pattern: Pattern): boolean {
+  return /[A-Z%]/.test(pattern.text) && foldedPattern(pattern) !== pattern;
 }
 
 /** The pattern with its literals lowered; the same object where they are. */

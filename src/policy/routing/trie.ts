@@ -55,8 +55,13 @@ export function emptyNode(): TrieNode {
   return { literals: new Map(), mixed: [], name: null, rest: null, end: null, star: null };
 }
 
-/** Adds a route. The first of two that end at one place with one method stays. */
-export function addToTrie(root: TrieNode, pattern: Pattern, route: Route): void {
+/** Adds a route. The first of two that end at one place with one method stays, and `onConflict` hears of it. */
+export function addToTrie(
+  root: TrieNode,
+  pattern: Pattern,
+  route: Route,
+  onConflict?: (first: Route, second: Route, method: string) => void,
+): void {
   let node = root;
   for (const segment of pattern.segments) {
     if (segment.kind === "literal") {
@@ -77,8 +82,10 @@ export function addToTrie(root: TrieNode, pattern: Pattern, route: Route): void 
   const leaf: Leaf = node[place];
   const match: RouteMatch = { kind: "found", route, values: NO_VALUES };
   for (const method of route.methods) {
-    if (method === "*") leaf.any ??= match;
-    else if (!leaf.methods.has(method)) leaf.methods.set(method, match);
+    const first = method === "*" ? leaf.any : leaf.methods.get(method);
+    if (first) onConflict?.(first.route, route, method);
+    else if (method === "*") leaf.any = match;
+    else leaf.methods.set(method, match);
   }
 }
 

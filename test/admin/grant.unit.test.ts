@@ -274,9 +274,16 @@ describe("a token that is issued under another", () => {
     expect(!granted.ok && granted.refusal.reason).toBe("grant_exceeds_issuer");
   });
 
+  test("descends from four others at most", () => {
+    const deep = (count: number) => ({ ...root(["a:read"]), ancestors: Array.from({ length: count }, (_, at) => `id-${at}`) });
+    expect(child(deep(DEEPEST - 1), ["a:read"]).ok).toBe(true);
+    expect(child(deep(DEEPEST), ["a:read"]).ok).toBe(false);
+  });
+
   test("does not get a wildcard from somebody who holds all that it covers today", () => {
     expect(child(root(["a:read", "a:write", "a:old"]), ["a:*"]).ok).toBe(false);
     expect(child(root(["a:*"]), ["*"]).ok).toBe(false);
+    expect(child(root(["a:x"]), ["a:*"]).ok).toBe(false);
     expect(child(root(["a:*"]), ["a:*"]).ok).toBe(true);
   });
 

@@ -108,7 +108,7 @@ function open(method: string, path: string, headers: Record<string, string | num
   return { request, response };
 }
 
-describe("a WebSocket (RFC 6455)", () => {
+describe.concurrent("a WebSocket (RFC 6455)", () => {
   function connect(path: string, bearer: string | null, protocols: string[] = []): WebSocket {
     const headers = bearer === null ? {} : { Authorization: `Bearer ${bearer}` };
     const Connection = WebSocket as unknown as new (url: string, options: object) => WebSocket;
@@ -200,7 +200,7 @@ describe("a WebSocket (RFC 6455)", () => {
   });
 });
 
-describe("server-sent events", () => {
+describe.concurrent("server-sent events", () => {
   test("arrive one by one, as the origin sends them", async () => {
     let next: () => void = () => undefined;
     const path = at("/v1/events", (_, response) => {

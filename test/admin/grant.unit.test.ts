@@ -275,7 +275,10 @@ describe("a token that is issued under another", () => {
   });
 
   test("descends from four others at most", () => {
-    const deep = (count: number) => ({ ...root(["a:read"]), ancestors: Array.from({ length: count }, (_, at) => `id-${at}`) });
+    const deep = (count: number) => ({
+      ...root(["a:read"]),
+      ancestors: Array.from({ length: count }, (_, at) => `id-${at}`),
+    });
     expect(child(deep(DEEPEST - 1), ["a:read"]).ok).toBe(true);
     expect(child(deep(DEEPEST), ["a:read"]).ok).toBe(false);
   });

@@ -23,7 +23,8 @@ export async function cold(plan: Plan): Promise<void> {
   const coldIssuer: number[] = [];
   const warmIssuer: number[] = [];
   for (let round = 0; round < plan.rounds; round++) {
-    const nothing = await startBenchWorker("empty", {});
+    // With the same bindings, whose simulators run in the same process.
+    const nothing = await startBenchWorker("empty", {}, { d1Databases: ["DB"], kvNamespaces: ["REVOCATIONS"] });
     await firstAnswer(nothing, "/", "");
     empty.push(cpuSeconds(nothing.pid) * 1000);
     await stopWorker(nothing);

@@ -6,7 +6,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { explainSchema } from "../src/admin/explain.ts";
 import { pageQuery, tokensQuery } from "../src/admin/query.ts";
-import { revocationsSchema } from "../src/admin/revocations.ts";
+import { revocationsSchema } from "../src/admin/revocations/request.ts";
 import { issueSchema } from "../src/admin/tokens/request.ts";
 import { rotateSchema } from "../src/admin/tokens/rotate.ts";
 import * as responses from "./openapi-responses.ts";

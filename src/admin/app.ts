@@ -25,16 +25,15 @@ import { type ExplainBody, explainCall, explainSchema } from "./explain.ts";
 import openapi from "./openapi.json" with { type: "json" };
 import { pageOf, pageQuery, readQuery, tokensQuery } from "./query.ts";
 import { done, invalid, type Outcome, type Refused, refused } from "./refusal.ts";
+import { type RevocationsBody, revocationsSchema } from "./revocations/request.ts";
 import {
   addToList,
   findRevocation,
   listRevocations,
   noSuchEntry,
   REVOCATION_LIST,
-  type RevocationsBody,
-  revocationsSchema,
   withdraw,
-} from "./revocations.ts";
+} from "./revocations/revocations.ts";
 import { fingerprintOf, type IdempotencyKey, isIdempotencyKey } from "./tokens/idempotency.ts";
 import { issue } from "./tokens/issue.ts";
 import { findToken, listName, listTokens, recordOf } from "./tokens/records.ts";

@@ -1,5 +1,5 @@
 /**
- * `npx node scripts/schema.ts`: writes `scopegate.schema.json`, the JSON Schema of the policy for editors, from the very schema that
+ * `npm run generate`: writes `scopegate.schema.json`, the JSON Schema of the policy for editors, from the very schema that
  * validates it. A test keeps the file current.
  */
 import { writeFileSync } from "node:fs";

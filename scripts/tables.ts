@@ -1,4 +1,4 @@
-/** `npx node scripts/tables.ts`: makes the generated tables in docs/*.md anew. A test keeps them current. */
+/** `npm run generate`: makes the generated tables in docs/*.md anew. A test keeps them current. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { withTables } from "./doc-tables.ts";
 

@@ -118,7 +118,8 @@ export function matchMixed(
     let found: number;
     if (open < 0) found = path.startsWith(piece, at) ? at : -1;
     else if (isLast) found = path.endsWith(piece, to) ? to - piece.length : -1;
-    else found = path.indexOf(piece, at + 1);
+    // Within the segment alone, which keeps a path of many segments from being searched to its end for each of them.
+    else found = at + 1 + path.slice(at + 1, to).indexOf(piece);
     const least = open < 0 ? at : open + 1;
     if (found < least || found + piece.length > to || (open < 0 && isLast && found + piece.length !== to)) {
       values.length = before;

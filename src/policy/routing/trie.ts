@@ -43,8 +43,8 @@ interface Search {
   /** Past the last character that counts: a trailing slash does not. */
   readonly end: number;
   readonly values: string[];
-  /** Where a `:name+` has already been followed, by node and place; keeps several of them from multiplying. */
-  followed: Map<TrieNode, Set<number>> | null;
+  /** From which place on a `:name+` has already been followed, by node; keeps several of them from multiplying. */
+  followed: Map<TrieNode, number> | null;
   /** The pattern of what `walk` found last. */
   pattern: Pattern | null;
   /** Set where every leaf is asked for, not the first. */
@@ -159,36 +159,30 @@ function walk(node: TrieNode, start: number, search: Search): RouteMatch | null 
 
 /**
  * Tries one segment for `:name+`, then two, and so on, and takes the most specific of what it finds; of equals the
- * first, as a name takes as little as it can. A place that was followed before, from a shorter outer `:name+`, has
- * nothing to add.
+ * first, as a name takes as little as it can. What was followed before, from a shorter outer `:name+`, was followed to
+ * the path's end and has nothing to add: so each place is looked at once, however many `:name+` lie around it.
  */
 function walkRest(node: TrieNode, start: number, firstEnd: number, search: Search): RouteMatch | null {
   search.followed ??= new Map();
-  let followed = search.followed.get(node);
-  if (followed === undefined) {
-    followed = new Set();
-    search.followed.set(node, followed);
-  }
+  const followedFrom = search.followed.get(node) ?? Number.POSITIVE_INFINITY;
+  if (firstEnd < followedFrom) search.followed.set(node, firstEnd);
   const { values } = search;
   const before = values.length;
   let best: RouteMatch | null = null;
   let bestPattern: Pattern | null = null;
   let bestValues: string[] = [];
-  for (let end = firstEnd; ; ) {
-    if (!followed.has(end)) {
-      followed.add(end);
-      values.push(search.path.slice(start, end));
-      const match = walk(node, end + 1, search);
-      if (
-        match !== null &&
-        (bestPattern === null || compareSpecificity(search.pattern ?? bestPattern, bestPattern) < 0)
-      ) {
-        best = match;
-        bestPattern = search.pattern;
-        bestValues = values.slice(before);
-      }
-      values.length = before;
+  for (let end = firstEnd; end < followedFrom; ) {
+    values.push(search.path.slice(start, end));
+    const match = walk(node, end + 1, search);
+    if (
+      match !== null &&
+      (bestPattern === null || compareSpecificity(search.pattern ?? bestPattern, bestPattern) < 0)
+    ) {
+      best = match;
+      bestPattern = search.pattern;
+      bestValues = values.slice(before);
     }
+    values.length = before;
     if (end >= search.end) break;
     const slash = search.path.indexOf("/", end + 1);
     end = slash < 0 || slash > search.end ? search.end : slash;

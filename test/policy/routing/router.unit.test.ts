@@ -270,6 +270,14 @@ describe("below a :name+, whatever its length, the most specific pattern decides
     expect(routerOf([`GET ${one}`, `GET ${other}`]).conflicts).toEqual([]);
   });
 
+  test.each([
+    ["several :name+ around each place", ["GET /:a+/m/:b+/n/:c+/o", "GET /:a+/m/:b+/p"], "/m/n"],
+    ["mixed segments below a :name+", ["GET /:a+/:b...:c/y", "GET /:a+/q:b/:c..:d/z"], "/a..b"],
+  ])("a path of very many segments costs no more than its length: %s", (_, keys, step) => {
+    const { find } = routerOf(keys);
+    expect(find("GET", step.repeat(30_000))).toBe("not_found");
+  });
+
   test("looks at a path of many segments a bounded number of times", () => {
     const { find } = routerOf(["GET /:a+/x/:b+/x/:c+/x/:d+/x/:e+/y", "GET /:a+/:b+/:c+/:d+/:e+/:f+/z"]);
     expect(find("GET", `/${"x/".repeat(400)}q`)).toBe("not_found");

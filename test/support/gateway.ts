@@ -24,6 +24,8 @@ export interface GatewayOptions {
   readonly signingKeys?: readonly JWK[];
   /** Whether D1 is bound, and its schema applied. Absent: yes. */
   readonly database?: boolean;
+  /** The source of a module that stands before the Worker as its entry and imports it from `./index.js`. */
+  readonly entry?: string;
   /** What Miniflare takes besides, for one Worker: service bindings, `cf`, … */
   readonly miniflare?: Partial<V4MiniflareOptions>;
 }
@@ -89,6 +91,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     compatibilityDate: String(wrangler["compatibility_date"]),
     compatibilityFlags: (wrangler["compatibility_flags"] as string[] | undefined) ?? [],
     modules: [
+      ...(options.entry === undefined ? [] : [{ type: "ESModule", path: "entry.js", contents: options.entry }]),
       { type: "ESModule", path: "index.js", contents: script },
       { type: "Text", path: "scopegate.toml", contents: options.policy },
     ],

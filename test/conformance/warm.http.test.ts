@@ -1,0 +1,108 @@
+/** A warm request asks nobody: neither D1, nor KV, nor the issuer. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { eachOf } from "../support/each-of.ts";
+import { type Counts, FAULTY_ENTRY, setFaults } from "../support/faulty-bindings.ts";
+import { type Gateway, startGateway } from "../support/gateway.ts";
+import { type Issuer, startIssuer } from "../support/issuer.ts";
+import { AUDIENCE, policyText } from "../support/policy-text.ts";
+
+const REQUESTS = 300;
+
+let gateway: Gateway;
+let issuer: Issuer;
+
+beforeAll(async () => {
+  issuer = await startIssuer({ audience: AUDIENCE, scopes: ["charges:read"] });
+  gateway = await startGateway({
+    entry: FAULTY_ENTRY,
+    policy: policyText({
+      revocation: 'refresh = "10m"\nmax_staleness = "20m"',
+      tables: `[[issuers]]\nissuer = "${issuer.issuer}"\naudience = "${AUDIENCE}"\n`,
+      scopes: ["charges:read", "charges:write"],
+      routes: {
+        "GET /open": "{ public = true }",
+        "GET /v1/charges": '"charges:read"',
+        "GET /v1/charges/:charge": '{ all = ["charges:read"], resource = "charge:{charge}" }',
+        "GET /v1/strict": '{ all = ["charges:read"], resource = [], revocation = "strict" }',
+      },
+    }),
+  });
+});
+
+afterAll(async () => {
+  await gateway?.dispose();
+  await issuer?.close();
+});
+
+/** What was asked so far, once nothing is asked any more: uses are written behind the first responses. */
+async function settled(): Promise<Counts> {
+  for (;;) {
+    const before = await setFaults(gateway);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const after = await setFaults(gateway);
+    if (before.db === after.db && before.kv === after.kv) return after;
+  }
+}
+
+async function get(path: string, token: string): Promise<number> {
+  const response = await gateway.call(token, "GET", path);
+  await response.arrayBuffer();
+  return response.status;
+}
+
+async function many(path: string, token: string, status: number): Promise<void> {
+  await eachOf(Array.from({ length: REQUESTS }), 16, async () => expect(await get(path, token)).toBe(status));
+}
+
+test("the first request asks D1, so that the counting is seen to count", async () => {
+  expect((await setFaults(gateway)).db).toBe(0);
+  expect(await get("/v1/charges", await gateway.token("charges:read"))).toBe(200);
+  expect((await settled()).db).toBeGreaterThan(0);
+});
+
+test("300 requests with one warm token make no call to D1 and none to KV", async () => {
+  const token = await gateway.token("charges:read", { claims: { allow_list: ["charge:1"] } });
+  expect(await get("/v1/charges/1", token)).toBe(200);
+  const before = await settled();
+  await many("/v1/charges/1", token, 200);
+  expect(await setFaults(gateway)).toEqual(before);
+});
+
+test("300 requests with another issuer's warm token ask neither D1, nor KV, nor the issuer", async () => {
+  const token = await issuer.token("charges:read", "RS256");
+  expect(await get("/v1/charges", token)).toBe(200);
+  const before = await settled();
+  const looked = issuer.asked.length;
+  await many("/v1/charges", token, 200);
+  expect(await setFaults(gateway)).toEqual(before);
+  expect(issuer.asked.length).toBe(looked);
+});
+
+test("refusals and public routes ask nobody either", async () => {
+  const poor = await gateway.token("charges:write");
+  expect(await get("/v1/charges", poor)).toBe(403);
+  const before = await settled();
+  await many("/v1/charges", poor, 403);
+  await many("/v1/charges", "not.a.token", 401);
+  await many("/nowhere", poor, 404);
+  await many("/open", poor, 200);
+  expect(await setFaults(gateway)).toEqual(before);
+});
+
+test("300 different tokens of this gateway, never seen before, are decided without KV, and their uses written in batches", async () => {
+  const tokens = await Promise.all(Array.from({ length: REQUESTS }, () => gateway.token("charges:read")));
+  const before = await settled();
+  await eachOf(tokens, 16, async (token) => expect(await get("/v1/charges", token)).toBe(200));
+  const after = await setFaults(gateway);
+  expect(after.kv).toBe(before.kv);
+  expect(after.db - before.db).toBeLessThan(10);
+});
+
+test('a route with revocation = "strict" asks D1 once on each request', async () => {
+  const token = await gateway.token("charges:read");
+  expect(await get("/v1/strict", token)).toBe(200);
+  const before = await settled();
+  for (let count = 0; count < 5; count++) expect(await get("/v1/strict", token)).toBe(200);
+  const after = await setFaults(gateway);
+  expect(after.db - before.db).toBe(5);
+});

@@ -10,6 +10,7 @@ import { cold } from "./cold.ts";
 import { compare, type Plan } from "./compare.ts";
 import { micro } from "./micro.ts";
 import { machine, stopAll } from "./process.ts";
+import { profile } from "./profile.ts";
 import { revocation } from "./revocation.ts";
 import { connections, routes, scopes, tokens } from "./scale.ts";
 import { stopWorkers } from "./worker.ts";
@@ -25,6 +26,7 @@ Commands (none: the comparison with both limits, Hono and Fastify):
   connections   1 to 1,000 connections, and a thousand event streams
   cold          the bundle, its start and the first request
   micro         each room by itself
+  profile       where the time of a warm request goes
 
 Options:
   --rounds N    5: how often each is measured, in turns
@@ -43,6 +45,7 @@ const COMMANDS = new Map<string, (plan: Plan) => Promise<void>>([
   ["connections", connections],
   ["cold", cold],
   ["micro", micro],
+  ["profile", profile],
 ]);
 
 process.exitCode = await main();

@@ -20,6 +20,8 @@ export interface RunningWorker {
   readonly pid: number;
   readonly child: ChildProcess;
   readonly directory: string;
+  /** Of the inspector; 0 where none was asked for. */
+  readonly inspectorPort: number;
 }
 
 /** Works on a Worker's data before it serves. */
@@ -67,9 +69,10 @@ export async function startBenchWorker(
 export async function startScopegate(
   policy: string,
   originUrl: string,
-  { signingKeys, prepare }: { readonly signingKeys?: string; readonly prepare?: Prepare } = {},
+  options: { readonly signingKeys?: string; readonly prepare?: Prepare; readonly inspect?: boolean } = {},
 ): Promise<RunningWorker> {
-  const { script, policyModule } = deployed();
+  const { signingKeys, prepare, inspect = false } = options;
+  const { script, policyModule } = deployed(inspect ? ["--minify", "false"] : []);
   return startWorker(
     [
       { type: "ESModule", path: "index.js", contents: script },
@@ -82,17 +85,18 @@ export async function startScopegate(
       await db.batch(splitSql(readFileSync("schema.sql", "utf8")).map((sql) => db.prepare(sql)));
       await prepare?.(miniflare);
     },
+    inspect,
   );
 }
 
 let bundle: { readonly script: string; readonly policyModule: string } | undefined;
 
 /** What `wrangler deploy` would upload. */
-export function deployed(): { readonly script: string; readonly policyModule: string } {
+export function deployed(options: readonly string[] = []): { readonly script: string; readonly policyModule: string } {
   if (bundle !== undefined) return bundle;
   const directory = mkdtempSync(join(tmpdir(), "scopegate-bench-"));
   try {
-    const args = ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--outdir", directory];
+    const args = ["node_modules/wrangler/bin/wrangler.js", "deploy", "--dry-run", "--outdir", directory, ...options];
     execFileSync(process.execPath, args, { stdio: ["ignore", "ignore", "inherit"] });
     const policyModule = readdirSync(directory).find((name) => name.endsWith("scopegate.toml"));
     if (policyModule === undefined) throw new Error("wrangler wrote no policy");
@@ -108,6 +112,7 @@ async function startWorker(
   bindings: Record<string, string>,
   options: Partial<V4MiniflareOptions>,
   prepare?: Prepare,
+  inspect = false,
 ): Promise<RunningWorker> {
   const directory = mkdtempSync(join(tmpdir(), "scopegate-bench-"));
   const wrangler = parse(readFileSync("wrangler.toml", "utf8"));
@@ -132,7 +137,11 @@ async function startWorker(
   await miniflare.ready;
   await prepare?.(miniflare);
   await miniflare.dispose();
-  const worker = await serve(JSON.parse(readFileSync(configuration, "utf8"), revived) as Configuration, directory);
+  const worker = await serve(
+    JSON.parse(readFileSync(configuration, "utf8"), revived) as Configuration,
+    directory,
+    inspect,
+  );
   running.add(worker);
   return worker;
 }
@@ -158,7 +167,7 @@ const USER_WORKER = "core:user:";
 const DIRECT_SOCKET = "direct:";
 
 /** Runs workerd on a configuration of Miniflare's, with the user's Worker alone before and behind the network. */
-async function serve(configuration: Configuration, directory: string): Promise<RunningWorker> {
+async function serve(configuration: Configuration, directory: string, inspect: boolean): Promise<RunningWorker> {
   for (const { name, worker, external, disk } of configuration.services) {
     // What Miniflare kept for its own life only has gone with it.
     if (disk !== undefined && !existsSync(disk.path)) {
@@ -173,15 +182,16 @@ async function serve(configuration: Configuration, directory: string): Promise<R
   configuration.services = configuration.services.filter(({ name }) => name !== "core:entry");
   configuration.sockets = configuration.sockets.filter(({ name }) => name.startsWith(DIRECT_SOCKET));
   const workerd = String(createRequire(import.meta.url)("workerd").default);
-  const child = spawn(workerd, ["serve", "--binary", "--experimental", "--control-fd=3", "-"], {
+  const inspector = inspect ? ["--inspector-addr=127.0.0.1:0"] : [];
+  const child = spawn(workerd, ["serve", "--binary", "--experimental", "--control-fd=3", ...inspector, "-"], {
     stdio: ["pipe", "ignore", "pipe", "pipe"],
   });
   let errors = "";
   child.stderr?.on("data", (chunk: Buffer) => (errors = `${errors}${String(chunk)}`.slice(-4000)));
   child.stdin?.end(serializeConfig(configuration as never));
   const control = child.stdio[3] as Readable;
+  let told = "";
   const port = await new Promise<number>((resolve, reject) => {
-    let told = "";
     control.on("data", (chunk: Buffer) => {
       told += String(chunk);
       const listening = /"event":"listen","socket":"direct:[^"]*","port":(\d+)/.exec(told)?.[1];
@@ -189,5 +199,6 @@ async function serve(configuration: Configuration, directory: string): Promise<R
     });
     child.once("exit", () => reject(new Error(`workerd did not start:\n${errors}`)));
   });
-  return { port, pid: child.pid ?? 0, child, directory };
+  const inspectorPort = Number(/"event":"listen-inspector","port":(\d+)/.exec(told)?.[1] ?? 0);
+  return { port, pid: child.pid ?? 0, child, directory, inspectorPort };
 }

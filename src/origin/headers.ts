@@ -2,8 +2,8 @@
  * The headers of the request that goes out (contract §4): what could speak for the gateway, or to the machines behind
  * it, is taken out, and what the gateway knows is set.
  *
- * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with `_` for
- * `-`, which CGI, WSGI and PHP read as the same name; that `Connection` takes out nothing that the gateway or
+ * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with any other
+ * mark for `-`: CGI, WSGI and PHP read `_` as the same name, lighttpd's CGI and PHP's own server `.` and others too; that `Connection` takes out nothing that the gateway or
  * Cloudflare put in; and that two different identities never have the same spelling.
  * Leaves alone what Cloudflare sets by itself (CF-*, True-Client-IP): before a Worker that nothing guards, those are a
  * client's words too, and an operator whose origin reads them names them in `remove_headers`.
@@ -14,7 +14,7 @@
 import type { Policy } from "../policy/policy.ts";
 import type { Principal } from "../token/principal.ts";
 
-/** What is removed: lower-case, with `-` for every `_`. */
+/** What is removed: lower-case, with `-` for every mark. */
 export interface RemovedHeaders {
   readonly names: ReadonlySet<string>;
   readonly prefixes: readonly string[];
@@ -72,6 +72,8 @@ const RESERVED_PREFIXES = ["x-forwarded-", "x-scopegate-"];
 /** What `Connection` may name without effect: no hop has a say in these. */
 const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-)/;
 
+const MARKS = /[^a-z0-9-]/;
+
 /** What needs no escape: printable ASCII but `%`, with spaces only inside. */
 const VERBATIM = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/;
 
@@ -83,9 +85,9 @@ export function compileRemovedHeaders(
   const prefixes = [...RESERVED_PREFIXES];
   if (origin.authorization === "remove") names.add("authorization");
   for (const written of origin.removeHeaders) {
-    const name = folded(written.toLowerCase());
-    if (name.endsWith("*")) prefixes.push(name.slice(0, -1));
-    else names.add(name);
+    const name = written.toLowerCase();
+    if (name.endsWith("*")) prefixes.push(folded(name.slice(0, -1)));
+    else names.add(folded(name));
   }
   return { names, prefixes };
 }
@@ -138,7 +140,11 @@ export function headerValue(text: string): string {
     const point = char.codePointAt(0) ?? 0;
     value += point >= 0x20 && point < 0x7f && point !== 0x25 ? char : escapes(char, point);
   }
-  return value.replace(/^ +| +$/g, (spaces) => "%20".repeat(spaces.length));
+  const inner = value.trim();
+  const start = value.length - value.trimStart().length;
+  return inner === ""
+    ? "%20".repeat(value.length)
+    : `${"%20".repeat(start)}${inner}${"%20".repeat(value.length - start - inner.length)}`;
 }
 
 function escapes(char: string, point: number): string {
@@ -161,7 +167,7 @@ function isRemoved(name: string, removed: RemovedHeaders): boolean {
 }
 
 function folded(name: string): string {
-  return name.includes("_") ? name.replaceAll("_", "-") : name;
+  return MARKS.test(name) ? name.replace(/[^a-z0-9-]/g, "-") : name;
 }
 
 /** Removes what `Connection` names (RFC 9110 §7.6.1), but not itself, nor what belongs to the ends. */

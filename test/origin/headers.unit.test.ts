@@ -34,6 +34,24 @@ function spellings(name: string): string[] {
   return all.flatMap((one) => [one.toLowerCase(), one.toUpperCase(), one]);
 }
 
+test("a client's identity under a name with another mark for the hyphen is removed, as lighttpd's CGI reads it", () => {
+  for (const mark of "!#$%&'*+.^_`|~") {
+    const name = `X${mark}Scopegate${mark}Subject`;
+    expect(sent({ [name]: "mallory", [`X${mark}Forwarded${mark}User`]: "mallory", [`X${mark}Other`]: "kept" })).toEqual(
+      {
+        [`x${mark}other`]: "kept",
+      },
+    );
+  }
+});
+
+test("spells a subject of very many spaces in the time of its length", () => {
+  const subject = `ü${" ".repeat(1_000_000)}x `;
+  expect(headerValue(subject)).toBe(`%C3%BC${" ".repeat(1_000_000)}x%20`);
+  expect(headerValue("  ü  ")).toBe("%20%20%C3%BC%20%20");
+  expect(headerValue("   ")).toBe("%20%20%20");
+});
+
 const NAMES = [
   "X-Scopegate-Subject",
   "X-Scopegate-Issuer",

@@ -16,6 +16,8 @@ import { createRouter, type RoutePattern } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 
+const MOST_SKEW_SECONDS = 12 * 3600;
+
 export type Loaded =
   | { readonly ok: true; readonly policy: Policy }
   | { readonly ok: false; readonly faults: readonly Fault[] };
@@ -168,6 +170,13 @@ function checkGateway(raw: RawPolicy, faults: Faults): void {
     faults.add(
       ["gateway", "public_url"],
       `must be a scheme and a host in lower case, with no path or trailing slash, as "${url.origin}"`,
+    );
+  }
+
+  if (seconds(raw.gateway.clock_skew) > MOST_SKEW_SECONDS) {
+    faults.add(
+      ["gateway", "clock_skew"],
+      "must be at most 12h: an entry of the revocation list outlives its token by a day",
     );
   }
 

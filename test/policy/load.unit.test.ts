@@ -150,6 +150,16 @@ describe("a policy does not serve, and the message names the place", () => {
       "scopes.c.owner: is missing and required",
     ],
     [
+      "a clock skew beyond which a revoked token would come back",
+      withRoutes("", BASE.replace("[gateway]", '[gateway]\nclock_skew = "2d"')),
+      "gateway.clock_skew: must be at most 12h",
+    ],
+    [
+      "an issuer whose name would end early among ancestors",
+      withRoutes("", `${BASE}[[issuers]]\nissuer = "https://a.test/my tenant"\naudience = "x"\n`),
+      "issuers[0].issuer: must not hold white space",
+    ],
+    [
       "a bad duration",
       withRoutes("", BASE.replace("[scopes", '[revocation]\nrefresh = "5 s"\n[scopes')),
       "revocation.refresh",

@@ -66,10 +66,16 @@ function minutesOf(time: string): number {
 }
 
 const clocks = new Map<string, WallClock>();
-/** There are some 600 zones, but their names may be spelt in any case. */
+/** There are some 600 zones; the bound is for a runtime that knows more. */
 const MOST_CLOCKS = 1000;
 
-function wallClock(tz: string): WallClock | null {
+/**
+ * By its name in any case, so that spellings do not multiply what is made and kept: a clock takes a third of a millisecond
+ * and 20 KiB, and callers who may issue tokens name zones. An offset such as `+01:00` is no name.
+ */
+function wallClock(name: string): WallClock | null {
+  const tz = name.toLowerCase();
+  if (!/^[a-z]/.test(tz)) return null;
   const known = clocks.get(tz);
   if (known !== undefined) return known;
   let format: Intl.DateTimeFormat;

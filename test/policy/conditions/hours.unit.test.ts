@@ -128,6 +128,7 @@ describe("hours", () => {
 
   it.each([
     ["an unknown zone", { tz: "Europe/Berln" }],
+    ["an offset, which is no zone", { tz: "+01:00" }],
     ["no zone", { tz: "" }],
     ["a zone that is no text", { tz: 1 }],
     ["a day in full", { days: ["monday"] }],

@@ -123,12 +123,19 @@ export function createRevocationIndex(content?: IndexContent): RevocationIndex {
         if (timed?.some((entry) => entry.high === one.high && meets(entry, subject, nowSeconds))) return true;
       }
     }
-    const of = cutOffs.get(subject.issuer);
+    if (isCutOff(subject.issuer, subject, nowSeconds)) return true;
+    for (const elder of subject.elderIssuers) if (isCutOff(elder, subject, nowSeconds)) return true;
+    return false;
+  }
+
+  /** A key is met by its name at the token's own issuer alone: of an elder's key a token does not tell. */
+  function isCutOff(issuer: string, subject: RevocationSubject, nowSeconds: number): boolean {
+    const of = cutOffs.get(issuer);
     if (of === undefined) return false;
     const met = (entry: CutOff): boolean => meets(entry, subject, nowSeconds);
     return (
-      of.issuer.get(subject.issuer)?.some(met) === true ||
-      of.key.get(subject.keyId)?.some(met) === true ||
+      of.issuer.get(issuer)?.some(met) === true ||
+      (issuer === subject.issuer && of.key.get(subject.keyId)?.some(met) === true) ||
       (subject.subject !== null && of.subject.get(subject.subject)?.some(met) === true) ||
       (subject.client !== null && of.client.get(subject.client)?.some(met) === true)
     );

@@ -8,6 +8,8 @@ export interface RevocationSubject {
   readonly client: string | null;
   readonly keyId: string;
   readonly issuedAtSeconds: number | null;
+  /** The other issuers under whose tokens it was issued: an entry for its subject or client there, or for all of that issuer, meets it too. */
+  readonly elderIssuers: readonly string[];
   /** Fingerprints of issuer and token id, of the token itself and of each of its ancestors; see `fingerprint.ts`. */
   readonly fingerprints: readonly Fingerprint[];
 }

@@ -116,6 +116,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       tokenId,
       keyId: key.keyId,
       ancestors,
+      elderIssuers: elderIssuersOf(ancestors),
       fingerprints: [
         fingerprint(party.issuer, tokenId),
         ...ancestors.map((name) => ancestorFingerprint(party.issuer, name)),
@@ -203,6 +204,12 @@ function sourceOf(issuer: IssuerPolicy, options: VerifierOptions): KeySource {
   const { issuer: name, jwksUri, secret } = issuer;
   if (secret === null) return remoteKeys({ issuer: name, jwksUri, fetch, copies, now, report });
   return secretKey(name, secret, Object.hasOwn(bindings, secret) ? bindings[secret] : undefined, report);
+}
+
+/** The issuers that the ancestors name, each once; of those without one this gateway is the issuer. */
+function elderIssuersOf(ancestors: readonly string[]): readonly string[] {
+  const foreign = ancestors.filter((name) => name.includes(" "));
+  return [...new Set(foreign.map((name) => name.slice(0, name.indexOf(" "))))];
 }
 
 /** An ancestor that another issuer signed is named by its issuer, a space and its id; no id of this gateway has a space. */

@@ -73,7 +73,15 @@ function isolate(over: { cache?: boolean; location?: string; clock?: () => numbe
 }
 
 function token(id: string) {
-  return { issuer, subject: "s", client: "c", keyId: "k", issuedAtSeconds: 1, fingerprints: [fingerprint(issuer, id)] };
+  return {
+    issuer,
+    subject: "s",
+    client: "c",
+    keyId: "k",
+    issuedAtSeconds: 1,
+    elderIssuers: [],
+    fingerprints: [fingerprint(issuer, id)],
+  };
 }
 
 async function revoke(...ids: string[]): Promise<number> {

@@ -41,6 +41,7 @@ async function loaded(db = env.DB, kv = env.REVOCATIONS) {
     subject: "alice",
     client: null,
     keyId: "k",
+    elderIssuers: [],
     issuedAtSeconds: 1,
     fingerprints: [fingerprint(issuer, id)],
   });

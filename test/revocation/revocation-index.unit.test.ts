@@ -31,6 +31,7 @@ function subject(over: Partial<RevocationSubject> & { ids?: string[] } = {}): Re
     subject: "alice",
     client: "app",
     keyId: "key-1",
+    elderIssuers: [],
     issuedAtSeconds: NOW - 100,
     fingerprints: ids.map((id) => fingerprint(over.issuer ?? issuer, id)),
     ...rest,
@@ -50,6 +51,23 @@ function revoked(rows: readonly RevocationRow[], who: RevocationSubject = subjec
 }
 
 const other = "https://other.example.com/";
+
+describe("a token that was issued under one of another issuer", () => {
+  const child = subject({ issuer: other, elderIssuers: [issuer], ids: ["child"] });
+
+  test.each<[string, RevocationRow, boolean]>([
+    ["its subject there", row({ kind: "subject", value: "alice" }), true],
+    ["another subject there", row({ kind: "subject", value: "bob" }), false],
+    ["its client there", row({ kind: "client", value: "app" }), true],
+    ["all of that issuer", row({ kind: "issuer", value: issuer }), true],
+    ["what was issued before its eldest", row({ kind: "subject", value: "alice", issuedBefore: NOW - 200 }), false],
+    ["what was issued before now", row({ kind: "subject", value: "alice", issuedBefore: NOW }), true],
+    ["a key of its own key's name there", row({ kind: "key", value: "key-1" }), false],
+  ])("does not outlive a cut-off of %s", (_, entry, expected) => {
+    expect(revoked([entry], child)).toBe(expected);
+    expect(revoked([entry], { ...child, elderIssuers: [] })).toBe(false);
+  });
+});
 
 describe("the revocation index", () => {
   test.each<[string, RevocationRow, boolean]>([

@@ -32,7 +32,8 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   if (text === "") return null;
   const parts = text.split(".");
   const header = decoded(parts[0] ?? "");
-  if (parts.length < 3 || header === null || !("alg" in header.claims)) return { issuer: null, tokenId: text };
+  if (parts.length < 2 || header === null || !Object.hasOwn(header.claims, "alg"))
+    return { issuer: null, tokenId: text };
   const payload = decoded(parts[1] ?? "");
   if (parts.length !== 3 || payload === null) return null;
 

@@ -46,6 +46,11 @@ describe("the name of a token", () => {
     expect(await tokenName(`${header}.${payload}.A`)).toEqual({ issuer, tokenId: sha(`${header}.${payload}`) });
   });
 
+  test("is not found where the signature was left behind, which as a jti would meet nothing", async () => {
+    expect(await tokenName(`${header}.${part({ iss: issuer, jti: "x" })}`)).toBe(null);
+    expect(await tokenName("a.b")).toEqual({ issuer: null, tokenId: "a.b" });
+  });
+
   test.each([[{ jti: "a" }], [{ iss: 5, jti: "a" }], [{ iss: ["x"], jti: "a" }]])(
     "has no issuer where the token %j names none",
     async (claims) => expect(await tokenName(`${header}.${part(claims)}.A`)).toEqual({ issuer: null, tokenId: "a" }),

@@ -39,8 +39,8 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
     const { request, requestId, route, path, asked, principal, alternative } = cleared;
     const identity = principal === null ? null : identityOf(principal, alternative);
     const rewrite = (headers: Headers): void => {
-      const host = request.headers.get("host");
-      const proto = request.url.startsWith("https:") ? "https" : "http";
+      // Of the URL, which the runtime makes of the Host header: a Worker that calls this one leaves its own client's in there.
+      const [proto, host] = asClientsSee(request.url);
       rewriteHeaders(headers, removed, identity, { requestId, address: asked.address, host, proto });
     };
     let response = await forward(origin, request, path, rewrite, policy.origin.timeoutMilliseconds);
@@ -63,4 +63,11 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
 function identityOf(principal: Principal, alternative: Alternative | null): Identity {
   const { subject, issuer, client, tokenId } = principal;
   return { subject, issuer, client, tokenId, scopes: alternative === null ? null : alternative.header };
+}
+
+/** Scheme and authority of a URL that `canonicalPath` has taken. */
+function asClientsSee(url: string): readonly [proto: "http" | "https", host: string] {
+  const proto = url.startsWith("https:") ? "https" : "http";
+  const from = proto.length + "://".length;
+  return [proto, url.slice(from, url.indexOf("/", from))];
 }

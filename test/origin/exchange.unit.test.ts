@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { createExchange } from "../../src/origin/exchange.ts";
+import { loadPolicy } from "../../src/policy/load.ts";
+import { canonicalPath } from "../../src/request/path.ts";
+import { policyText } from "../support/policy-text.ts";
+
+const loaded = loadPolicy(policyText({ routes: { "GET /a": "{ public = true }" } }));
+if (!loaded.ok) throw new Error("the test's policy does not load");
+const { policy } = loaded;
+
+/** The headers that the origin receives for a request of that URL. */
+async function received(url: string, headers: Record<string, string>): Promise<Headers> {
+  let seen = new Headers();
+  const origin = {
+    bound: true,
+    base: "http://origin.test",
+    fetch: async (request: Request) => {
+      seen = request.headers;
+      return new Response("ok");
+    },
+  };
+  const request = new Request(url, { headers });
+  const path = canonicalPath(url, request.headers.get("host"));
+  const found = policy.router.find("GET", "/a");
+  if (path === null || found.kind !== "found") throw new Error("the request is not one for the test's route");
+  const asked = {
+    values: [],
+    query: path.query,
+    header: (name: string) => request.headers.get(name),
+    address: "192.0.2.1",
+    country: () => null,
+    nowSeconds: 0,
+  };
+  await createExchange(
+    policy,
+    origin,
+    Date.now,
+  )({
+    request,
+    requestId: "r1",
+    route: found.route,
+    path,
+    asked,
+    principal: null,
+    alternative: null,
+    stillGood: async () => true,
+  });
+  return seen;
+}
+
+test.each([
+  ["https://api.example.com/a", "https", "api.example.com"],
+  ["http://127.0.0.1:8787/a?b=c", "http", "127.0.0.1:8787"],
+  ["https://[2001:db8::1]:8443/a", "https", "[2001:db8::1]:8443"],
+])("a request for %s came by %s to %s, whatever host its sender's own client asked for", async (url, proto, host) => {
+  const headers = await received(url, { Host: "outer.test", "X-Forwarded-Host": "evil.test" });
+  expect(headers.get("x-forwarded-proto")).toBe(proto);
+  expect(headers.get("x-forwarded-host")).toBe(host);
+});

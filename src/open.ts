@@ -68,8 +68,8 @@ function problemPage(reason: string): Response | null {
 <title>${reason}</title>
 <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}code{font-size:1.1em}</style>
 <p><code>${status} ${reason}</code></p>
-<h1>${title}</h1>
-<p>${remedy}</p>
+<h1>${escapedHtml(title)}</h1>
+<p>${escapedHtml(remedy)}</p>
 </html>
 `;
   return new Response(page, {
@@ -80,6 +80,11 @@ function problemPage(reason: string): Response | null {
       "X-Content-Type-Options": "nosniff",
     },
   });
+}
+
+/** The remedies show what a header looks like: `Bearer <token>`. */
+function escapedHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
 
 function json(body: unknown, type: string, cacheControl: string): Response {

@@ -1,0 +1,23 @@
+import { describe, expect, test } from "vitest";
+import { createOpen } from "../src/open.ts";
+import { loadPolicy } from "../src/policy/load.ts";
+import type { Route } from "../src/policy/policy.ts";
+import { policyText } from "./support/policy-text.ts";
+
+const loaded = loadPolicy(policyText({ routes: {} }));
+if (!loaded.ok) throw new Error("the test's policy does not load");
+const { policy } = loaded;
+
+const open = createOpen({ policy, publicKeys: async () => ({ keys: [] }), revocationState: () => null });
+const page = async (reason: string): Promise<string> => {
+  const found = policy.router.find("GET", `/_scopegate/problems/${reason}`);
+  if (found.kind !== "found") throw new Error("there is no page");
+  return (await open(found.route satisfies Route, found.values, "r1")).text();
+};
+
+describe("the page that a problem's type names", () => {
+  test("shows what a header looks like instead of taking it for markup", async () => {
+    expect(await page("token_missing")).toContain("Send 'Authorization: Bearer &lt;token>'.");
+    expect(await page("credentials_malformed")).not.toContain("<token>");
+  });
+});

@@ -35,7 +35,7 @@ export function durationSeconds(text: string): number {
 export const durationSchema = v.pipe(
   v.string('expected a duration such as "15m"'),
   v.regex(PATTERN, 'expected a duration such as "5s", "15m", "12h" or "365d"'),
-  v.check((text) => parseDuration(text) !== null, "a duration is at most 36500d"),
+  v.check((text) => !PATTERN.test(text) || parseDuration(text) !== null, "a duration is at most 36500d"),
 );
 
 /** A duration of at least one second. */

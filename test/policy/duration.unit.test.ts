@@ -56,3 +56,13 @@ describe("a duration", () => {
     expect(v.is(positiveDurationSchema, "1s")).toBe(true);
   });
 });
+
+describe("what is no duration", () => {
+  it.each([
+    ["15 m", 'expected a duration such as "5s", "15m", "12h" or "365d"'],
+    ["36501d", "a duration is at most 36500d"],
+  ])("%s is told one fault", (text, message) => {
+    const result = v.safeParse(durationSchema, text);
+    expect(result.issues?.map((issue) => issue.message)).toEqual([message]);
+  });
+});

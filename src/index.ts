@@ -6,6 +6,7 @@ import policyText from "../scopegate.toml";
 import { createAdmin } from "./admin/app.ts";
 import { createUsage } from "./admin/usage.ts";
 import { createDecisionLog, placeOf } from "./decision-log.ts";
+import { denialResponse } from "./denial.ts";
 import { createGateway, type Gateway } from "./gateway.ts";
 import { createOpen } from "./open.ts";
 import { createExchange } from "./origin/exchange.ts";
@@ -39,7 +40,11 @@ let colo: string | null | undefined;
 export default {
   async fetch(request, env, context) {
     if (colo === undefined) colo = typeof request.cf?.colo === "string" ? request.cf.colo : null;
-    gateway ??= assemble(env);
+    try {
+      gateway ??= assemble(env);
+    } catch (error) {
+      return misconfigured(error);
+    }
     return gateway(request, (work) => context.waitUntil(work));
   },
 
@@ -86,6 +91,14 @@ function assemble(env: Env): Gateway {
     countUse: createUsage(env.DB, (error) => write(JSON.stringify({ event: "usage_failed", ...placeOf(error) }))),
     now,
   });
+}
+
+/** Bindings that cannot be used are told to the operator alone. What `assemble` throws quotes no value of them. */
+function misconfigured(error: unknown): Response {
+  const requestId = crypto.randomUUID();
+  const cause = error instanceof Error ? error.message : "unknown";
+  console.log(JSON.stringify({ event: "misconfigured", request_id: requestId, cause }));
+  return denialResponse({ reason: "internal_error" }, { ...policy.gateway, requestId });
 }
 
 function policyOf(text: string): Policy {

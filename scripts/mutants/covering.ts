@@ -1,0 +1,50 @@
+/**
+ * Which files of tests can notice a change in a file of `src/`: those that import it, directly or through others. Types do
+ * not count, they are gone when tests run. Tests that start processes or speak HTTP to a built Worker are not asked.
+ */
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { parseAst } from "vitest/node";
+
+/** By file of `src/`, from the root: files of tests, those named after it first, then those of its room. */
+export function coveringTests(root: string): ReadonlyMap<string, readonly string[]> {
+  const covering = new Map<string, string[]>();
+  const imports = new Map<string, readonly string[]>();
+  const tests = globSync(["test/**/*.unit.test.ts", "test/**/*.worker.test.ts"], { cwd: root }).sort();
+  for (const test of tests) {
+    const seen = new Set<string>();
+    const pending = [test];
+    for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
+      if (seen.has(file)) continue;
+      seen.add(file);
+      const found = imports.get(file) ?? importsOf(root, file);
+      imports.set(file, found);
+      pending.push(...found);
+    }
+    for (const file of seen) {
+      if (file.startsWith("src/")) covering.set(file, [...(covering.get(file) ?? []), test]);
+    }
+  }
+  for (const [file, found] of covering) found.sort((a, b) => distance(file, a) - distance(file, b));
+  return covering;
+}
+
+/** 0: named after the file; 1: in its room; 2: in another. */
+function distance(file: string, test: string): number {
+  const [, room, name = ""] = /^src\/([^/]+)\/(.*)\.ts$/.exec(file) ?? [];
+  if (test.startsWith(`test/${room}/${name}.`) || test.startsWith(`test/${room}/${name}-`)) return 0;
+  return test.startsWith(`test/${room}/`) ? 1 : 2;
+}
+
+function importsOf(root: string, file: string): string[] {
+  const program = parseAst(readFileSync(join(root, file), "utf8"), { lang: "ts" });
+  return program.body.flatMap((statement) => {
+    if (!("source" in statement) || statement.source === null) return [];
+    const kind =
+      "importKind" in statement ? statement.importKind : "exportKind" in statement ? statement.exportKind : "";
+    const specifier = String(statement.source.value);
+    if (kind === "type" || !specifier.startsWith(".") || !specifier.endsWith(".ts")) return [];
+    const path = relative(root, resolve(root, dirname(file), specifier));
+    return existsSync(join(root, path)) ? [path] : [];
+  });
+}

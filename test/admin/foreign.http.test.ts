@@ -97,6 +97,20 @@ test.each([[{ jti: "with a jti" }], [{}]])(
   },
 );
 
+test.each([
+  ["subject", "eve", { issuer: LOGIN, value: "eve" }],
+  ["client", "eva", { issuer: LOGIN, value: "app of eva" }],
+])("a child does not outlive a cut-off of its %s at the issuer above it", async (kind, sub, named) => {
+  const parent = await login({ sub, azp: `app of ${sub}`, scope: "scopegate:tokens charges:read" });
+  const issued = await gateway.call(parent, "POST", "/_scopegate/tokens", { name: "n", scopes: ["charges:read"] });
+  const { token: child } = (await issued.json()) as { token: string };
+  expect(await statusAfter(child, 200)).toBe(200);
+  const admin = await gateway.token(["scopegate:admin"]);
+  const entry = { kind, ...named, reason: "left" };
+  expect((await gateway.call(admin, "POST", "/_scopegate/revocations", entry)).status).toBe(201);
+  for (const token of [parent, child]) expect(await statusAfter(token, 401)).toBe(401);
+});
+
 test("a token of an issuer without admin = true issues nothing, whatever it says of itself", async () => {
   const token = await login({ jti: "x", scope: "scopegate:admin scopegate:tokens * charges:read" }, PLAIN);
   expect(

@@ -578,6 +578,17 @@ describe("rotation", () => {
 });
 
 describe("at once", () => {
+  test("a token that was just revoked leaves no successor, not even before the news has spread", async () => {
+    for (let round = 0; round < 3; round++) {
+      const leaked = await api.gateway.token(["scopegate:admin"]);
+      expect((await api.call(leaked, "GET", "/routes")).status).toBe(200);
+      const entry = { kind: "token", value: leaked, reason: "leaked" };
+      expect((await api.call(api.admin, "POST", "/revocations", entry)).status).toBe(201);
+      const successor = await api.call(leaked, "POST", "/tokens", { name: "n", scopes: ["scopegate:admin"] });
+      expect([successor.status, successor.body.reason]).toEqual([401, "token_revoked"]);
+    }
+  });
+
   const audited = async (target: string) => {
     const db = await api.gateway.miniflare.getD1Database("DB");
     const { results } = await db

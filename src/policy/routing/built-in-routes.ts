@@ -56,7 +56,8 @@ function route(method: string, pattern: string, target: RouteTarget, requirement
     requirement,
     resources: requirement.kind === "public" ? null : [],
     conditions: null,
-    strictRevocation: false,
+    // A token that was just revoked must not issue its successor while the news is on its way.
+    strictRevocation: target === "admin" && method !== "GET" && !pattern.endsWith("/explain"),
     encodedSlash: false,
     unboundedConnection: false,
   };

@@ -8,7 +8,7 @@
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse } from "./denial.ts";
 import type { Exchange } from "./origin/exchange.ts";
-import { withHeaders } from "./origin/response.ts";
+import { withCors } from "./origin/response.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
 import type { Alternative, Policy, Route } from "./policy/policy.ts";
 import type { Found } from "./policy/routing/router.ts";
@@ -217,7 +217,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       log.failed(passage.requestId, error);
       response = refuse(passage, null, { reason: "internal_error" });
     }
-    return cors === null ? response : withHeaders(response, corsHeaders(cors, header("Origin")));
+    return cors === null ? response : withCors(response, corsHeaders(cors, header("Origin")));
   };
 }
 

@@ -26,6 +26,18 @@ export function withHeaders(response: Response, extra: readonly (readonly [name:
   return copy;
 }
 
+/**
+ * The response with what the policy's `[cors]` says of it. Where that gives no leave, the origin's own goes too: it would
+ * let in pages that the policy does not name.
+ */
+export function withCors(response: Response, extra: readonly (readonly [name: string, value: string])[]): Response {
+  const answer = withHeaders(response, extra);
+  if (extra.length > 0 && !extra.some(([name]) => name === "Access-Control-Allow-Origin")) {
+    for (const name of ["Access-Control-Allow-Origin", "Access-Control-Allow-Credentials"]) answer.headers.delete(name);
+  }
+  return answer;
+}
+
 /** What an answer says when deprecated scopes let it through: RFC 9745 §2.1 and RFC 8594 §3, the earliest of each. */
 export function deprecationHeaders(
   scopes: readonly Pick<Scope, "deprecatedAtSeconds" | "sunsetAtSeconds">[],

@@ -296,6 +296,19 @@ describe("CORS (Fetch standard §3.2)", () => {
     }
   });
 
+  test("a page that the policy does not name gets no leave from the origin either", async () => {
+    at("/open/lax", (request, response) => {
+      response.writeHead(200, {
+        "Access-Control-Allow-Origin": String(request.headers["origin"]),
+        "Access-Control-Allow-Credentials": "true",
+      });
+      response.end();
+    });
+    const response = await withCors.fetch("/open/lax", { headers: { Origin: "https://evil.test" } });
+    expect(response.status).toBe(200);
+    expect([...response.headers.keys()].filter((name) => name.startsWith("access-control-allow"))).toEqual([]);
+  });
+
   test("every answer to an allowed page says so, refusals too, and the origin's own leave gives way", async () => {
     at("/open/cors", (_, response) => {
       response.writeHead(200, {

@@ -14,10 +14,13 @@ export interface ListGrant {
 
 const MAX_LISTS = 2_000;
 const MAX_LIST_LENGTH = 4_096;
+/** Of all lists together, in characters; a list takes up to eight times its length. */
+const MAX_LENGTH = 1_000_000;
 
 /** A function from the scopes in force (`scopesOf`) to what they grant at a time. The result is shared: not to be changed. */
 export function grantsUnder(catalogue: Catalogue): (scopes: readonly string[], nowSeconds: number) => ListGrant {
   const known = new Map<string, ListGrant>();
+  let length = 0;
   return (scopes, nowSeconds) => {
     // Scope-tokens have no spaces in them.
     const name = scopes.join(" ");
@@ -32,8 +35,13 @@ export function grantsUnder(catalogue: Catalogue): (scopes: readonly string[], n
       }
     }
     const computed = { grant, scopes, maxLifetimeSeconds };
-    if (known.size >= MAX_LISTS) known.clear();
-    if (name.length <= MAX_LIST_LENGTH) known.set(name, computed);
+    if (name.length > MAX_LIST_LENGTH) return computed;
+    if (known.size >= MAX_LISTS || length + name.length > MAX_LENGTH) {
+      known.clear();
+      length = 0;
+    }
+    known.set(name, computed);
+    length += name.length;
     return computed;
   };
 }

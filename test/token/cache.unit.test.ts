@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
+import { readConditions } from "../../src/policy/conditions/conditions.ts";
+import { readAllowList } from "../../src/policy/resources/allow-list.ts";
 import { type CachedToken, tokenCache } from "../../src/token/cache.ts";
 import { fixedKeys, type KeySource } from "../../src/token/key-source.ts";
 import type { Principal } from "../../src/token/principal.ts";
 import { NOW } from "./fixture.ts";
 
+function principal(more: Partial<Principal>): Principal {
+  return { scopes: [], allowList: { kind: "absent" }, conditions: [], ...more } as unknown as Principal;
+}
+
 function entry(goodUntilSeconds = NOW + 60, source: KeySource = fixedKeys([])): CachedToken {
-  return { principal: { goodUntilSeconds } as Principal, source, generation: source.generation };
+  return { principal: principal({ goodUntilSeconds }), source, generation: source.generation };
 }
 
 test("hands out what was put in, by the whole text", () => {
@@ -57,6 +63,26 @@ test("keeps at most its bytes, and counts an entry that is replaced once", () =>
   const tokens = Array.from({ length: 20 }, (_, index) => String(index).padStart(1100, "x"));
   for (const token of tokens) for (let times = 0; times < 3; times++) cache.set(token, entry());
   expect(tokens.filter((token) => cache.get(token, NOW))).toEqual(tokens.slice(-5));
+});
+
+test("counts what a token's conditions and list take in memory, not only its text", () => {
+  const blocks = Array.from({ length: 900 }, (_, index) => `10.${index >> 8}.${index & 255}.1`);
+  const heavy: Partial<Principal>[] = [
+    { conditions: readConditions({ cidr: blocks }) },
+    { conditions: readConditions([{ not_cidr: blocks }]) },
+    { allowList: readAllowList(Array.from({ length: 128 }, (_, index) => `t:${index}`)) },
+    { scopes: Array.from({ length: 4_000 }, (_, index) => `s${index}`) },
+  ];
+  for (const more of heavy) {
+    const cache = tokenCache(1_000, 400_000);
+    const tokens = Array.from({ length: 50 }, (_, index) => `token ${index}`);
+    for (const token of tokens) {
+      cache.set(token, { ...entry(), principal: principal({ goodUntilSeconds: NOW + 60, ...more }) });
+    }
+    const kept = tokens.filter((token) => cache.get(token, NOW)).length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(30);
+  }
 });
 
 test("counts down what has ended", () => {

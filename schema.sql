@@ -95,7 +95,7 @@ CREATE INDEX IF NOT EXISTS tokens_subject ON tokens (subject, number);
 
 CREATE INDEX IF NOT EXISTS tokens_name ON tokens (name, number);
 
--- What the list of tokens is filtered by; the triggers below keep these in step with the tokens.
+-- What the list of tokens is filtered by: the triggers below keep these in step with the tokens.
 CREATE TABLE IF NOT EXISTS token_scopes (
   scope TEXT NOT NULL,
   token INTEGER NOT NULL,
@@ -123,7 +123,7 @@ CREATE TABLE IF NOT EXISTS token_owners (
 
 CREATE INDEX IF NOT EXISTS token_owners_token ON token_owners (token);
 
--- Which revocations meet a token that has a record: its own, those of its ancestors and of its subject. For people to see;
+-- Which revocations meet a token that has a record: its own, those of its ancestors and of its subject. For people to see:
 -- what is enforced is the revocations alone.
 CREATE TABLE IF NOT EXISTS token_revocations (
   token INTEGER NOT NULL,
@@ -153,7 +153,7 @@ CREATE TRIGGER IF NOT EXISTS tokens_revoked AFTER UPDATE OF revoked_at ON tokens
 BEGIN UPDATE token_scopes SET live_until = min(NEW.expires_at, coalesce(NEW.revoked_at, NEW.expires_at)) WHERE token = NEW.number; END;
 
 -- The audit log: every write, in the same batch as the write itself. Nobody changes or deletes a row. "write" is made by
--- whoever writes; the other statements of the batch ask for it, so that there is a row exactly where there is an effect.
+-- whoever writes, and the other statements of the batch ask for it, so that there is a row exactly where there is an effect.
 CREATE TABLE IF NOT EXISTS audit (
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
   write TEXT NOT NULL UNIQUE,

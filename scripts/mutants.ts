@@ -232,13 +232,17 @@ async function tryAll(
     mutants.map(async (mutant) => {
       const { file, start, end, replacement } = mutant;
       const found = (covering.get(file) ?? []).filter((test) => timeOf(test) <= MOST_FILE_MILLISECONDS);
-      const { kind, by } = await pool.run(() => {
-        // Sorting is stable: where nothing is known yet, the tests named after the file come first.
-        const worth = (test: string): number => (sharp.get(`${file} ${test}`) ?? 0) / (50 + timeOf(test));
-        const tests = [...found].sort((a, b) => worth(b) - worth(a));
-        const limits = tests.map((test) => Math.max(patience, 3 * (baseline.longest.get(test) ?? 0)));
-        return { change: { file, start, end, replacement }, tests, limits, except: baseline.except };
-      });
+      const attempt = (factor: number): Promise<Outcome> =>
+        pool.run(() => {
+          // Sorting is stable: where nothing is known yet, the tests named after the file come first.
+          const worth = (test: string): number => (sharp.get(`${file} ${test}`) ?? 0) / (50 + timeOf(test));
+          const tests = [...found].sort((a, b) => worth(b) - worth(a));
+          const limits = tests.map((test) => factor * Math.max(patience, 3 * (baseline.longest.get(test) ?? 0)));
+          return { change: { file, start, end, replacement }, tests, limits, except: baseline.except };
+        });
+      const first = await attempt(1);
+      // The machine may have been busy: what hangs does so with more time, too.
+      const { kind, by } = first.kind === "timeout" ? await attempt(3) : first;
       if (kind === "survived") survived++;
       const test = by?.split(": ")[0];
       if (test !== undefined) sharp.set(`${file} ${test}`, (sharp.get(`${file} ${test}`) ?? 0) + 1);

@@ -48,6 +48,11 @@ const MOST_CHARACTERS_TOLD = 70;
 export function mutantsOf(file: string, text: string): Mutant[] {
   const found: Omit<Mutant, "nth">[] = [];
   const of = (node: Node): string => text.slice(node.start, node.end);
+  /** What stands before and behind the operator, with the parentheses, which the tree does not have. */
+  const sides = (node: Node, left: Node, operator: string): [string, string] => {
+    const at = text.indexOf(operator, left.end);
+    return [text.slice(node.start, at), text.slice(at + operator.length, node.end)];
+  };
   const add = (node: Node, replacement: string): void => {
     const lineStart = text.lastIndexOf("\n", node.start) + 1;
     const lineEnd = text.indexOf("\n", node.start);
@@ -66,20 +71,22 @@ export function mutantsOf(file: string, text: string): Mutant[] {
     switch (node.type) {
       case "BinaryExpression": {
         const { left, right, operator } = node as unknown as { left: Node; right: Node; operator: string };
-        for (const other of COMPARISONS[operator] ?? []) add(node, `${of(left)} ${other} ${of(right)}`);
+        const [before, after] = sides(node, left, operator);
+        for (const other of COMPARISONS[operator] ?? []) add(node, before + other + after);
         if (["===", "!==", "+", "-"].includes(operator)) {
           for (const side of [left, right]) if (isNumber(side)) add(side, String(Number(side["value"]) + 1));
         }
         break;
       }
       case "LogicalExpression": {
-        const { left, right, operator } = node as unknown as { left: Node; right: Node; operator: string };
+        const { left, operator } = node as unknown as { left: Node; operator: string };
+        const [before, after] = sides(node, left, operator);
         const other = CONNECTIVES[operator];
-        if (other !== undefined) add(node, `((${of(left)}) ${other} (${of(right)}))`);
+        if (other !== undefined) add(node, `((${before}) ${other} (${after}))`);
         break;
       }
       case "UnaryExpression":
-        if (node["operator"] === "!") add(node, `(${of(node["argument"] as Node)})`);
+        if (node["operator"] === "!") add(node, `(${of(node).slice(1)})`);
         break;
       case "IfStatement":
       case "ConditionalExpression":

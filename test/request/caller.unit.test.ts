@@ -11,6 +11,7 @@ test.each([
   ["::1"],
   ["::ffff:10.0.0.1"],
   ["2001:DB8::A"],
+  ["0000:0000:0000:0000:0000:ffff:255.255.255.255"],
 ])("believes the address %s", (address) => {
   expect(from(address)).toBe(address);
 });

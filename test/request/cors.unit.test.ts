@@ -79,6 +79,19 @@ describe("a preflight", () => {
     });
   });
 
+  test("names no methods and no headers where the policy has none", () => {
+    const response = preflightResponse({ ...app, methods: [], headers: [] }, "https://app.example.com", "r1");
+    const names = [...response.headers.keys()];
+    expect(names).toContain("access-control-allow-origin");
+    expect(names).not.toContain("access-control-allow-methods");
+    expect(names).not.toContain("access-control-allow-headers");
+  });
+
+  test("without an Origin header is allowed nothing, where every origin is allowed too", () => {
+    const { headers } = preflightResponse(policy(["*"]), null, "r1");
+    expect(headers.has("access-control-allow-origin")).toBe(false);
+  });
+
   test("of another origin is answered with 204 and leave to do nothing", () => {
     for (const origin of ["https://evil.test", null]) {
       const response = preflightResponse(app, origin, "r1");

@@ -49,6 +49,8 @@ describe("a path with one spelling", () => {
     ["/v1/{id}", "/v1/%7Bid%7D"],
     ['/v1/a b"<>`^', "/v1/a%20b%22%3C%3E%60%5E"],
     ["/v1/%7bid%7d", "/v1/%7Bid%7D"],
+    ['/v1/"', "/v1/%22"],
+    ["/v1/a/{/b", "/v1/a/%7B/b"],
   ])("spells %s as %s", (target, path) => {
     expect(pathOf(target)).toBe(path);
   });

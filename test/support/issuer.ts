@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWK } from "jose";
 import { Provider } from "oidc-provider";
 
-export type IssuerAlgorithm = "RS256" | "ES256";
+type IssuerAlgorithm = "RS256" | "ES256";
 
 export interface Issuer {
   /** Its identifier, which is its address. */

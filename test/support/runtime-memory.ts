@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 export const canMeasure = process.platform === "linux";
 
 /** Resident bytes of all workerd processes below this one. */
-export function runtimeBytes(): number {
+function runtimeBytes(): number {
   const processes = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {

@@ -19,7 +19,7 @@ const HELP = `Usage: npm run bench -- [COMMAND] [options]
 
 Commands (none: the comparison with both limits, Hono and Fastify):
   routes        10, 1,000 and 10,000 routes, and what they cost to load
-  scopes        1, 100 and 1,000 scopes in a token
+  scopes        1 to 1,000 scopes in a token
   revocation    0, 10,000 and 1,000,000 revocations: throughput, memory, first request, time to the first refusal
   tokens        1 to 20,000 live tokens
   bodies        1 KiB to 100 MB, up and down

@@ -27,6 +27,7 @@ export function policyText({ routes, scopes, issuer, refresh }: PolicySize): str
     `audience = "${AUDIENCE}"`,
     `jwks_uri = "${issuer}/keys"`,
     'algorithms = ["ES256", "RS256"]',
+    "wildcards = true",
     ...scope("items:read"),
     ...Array.from({ length: scopes - 1 }, (_, n) => scope(`area${n}:read`)).flat(),
     "[routes]",

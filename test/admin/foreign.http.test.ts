@@ -111,6 +111,15 @@ test.each([
   for (const token of [parent, child]) expect(await statusAfter(token, 401)).toBe(401);
 });
 
+test("a token with a very long jti can be revoked like any other", async () => {
+  const token = await login({ jti: "j".repeat(4_000), scope: "charges:read" });
+  expect(await statusAfter(token, 200)).toBe(200);
+  const admin = await gateway.token(["scopegate:admin"]);
+  const entry = { kind: "token", value: token, reason: "leaked" };
+  expect((await gateway.call(admin, "POST", "/_scopegate/revocations", entry)).status).toBe(201);
+  expect(await statusAfter(token, 401)).toBe(401);
+});
+
 test("a token of an issuer without admin = true issues nothing, whatever it says of itself", async () => {
   const token = await login({ jti: "x", scope: "scopegate:admin scopegate:tokens * charges:read" }, PLAIN);
   expect(

@@ -10,7 +10,9 @@ import { REVOCATION_KINDS } from "../../revocation/revocation.ts";
 import { tokenName } from "../../revocation/token-name.ts";
 import { parseInstant } from "../instant.ts";
 
+/** Of a name by itself. One that comes in its token is taken as it is: there is no token that cannot be revoked. */
 const LONGEST_NAME = 512;
+const LONGEST_VALUE = 16 * 1024;
 
 const instant = v.pipe(
   v.string(),
@@ -28,7 +30,7 @@ const revocationSchema = v.strictObject({
   kind: v.pipe(v.picklist(REVOCATION_KINDS), v.description("What the value names.")),
   issuer: v.optional(v.pipe(text(LONGEST_NAME), v.description("Whose tokens. Absent: this gateway's own."))),
   value: v.pipe(
-    text(16 * 1024),
+    text(LONGEST_VALUE),
     v.description(
       "A sub, a client, a kid, an issuer; of a token its jti, or the token, of which only the name is kept.",
     ),
@@ -77,8 +79,9 @@ export async function entryOf(
     if (body.issuer !== undefined && body.issuer !== value) bad("issuer", "is not the value; leave it out");
     issuer = value;
   }
-  if (value.length > LONGEST_NAME || issuer.length > LONGEST_NAME) {
-    bad("value", `must be a name of at most ${LONGEST_NAME} characters, or a token that has one`);
+  const isInToken = body.kind === "token" && value !== body.value;
+  if ((value.length > LONGEST_NAME && !isInToken) || issuer.length > LONGEST_NAME) {
+    bad("value", `must be a name of at most ${LONGEST_NAME} characters, or a whole token`);
   }
   const expiresAt = ceiling(body.expires_at);
   if (expiresAt !== null && expiresAt <= nowSeconds) bad("expires_at", "must lie ahead");

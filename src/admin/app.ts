@@ -96,9 +96,10 @@ function createApp(dependencies: AdminDependencies) {
     .onError((error) => {
       throw error;
     })
-    .notFound((c) =>
-      denialResponse({ reason: "route_not_found" }, { publicUrl, adminPath, requestId: c.env.requestId }),
-    )
+    .notFound((c) => {
+      c.env.refused("route_not_found");
+      return denialResponse({ reason: "route_not_found" }, { publicUrl, adminPath, requestId: c.env.requestId });
+    })
     .use(async (c, next) => {
       await next();
       c.header("Cache-Control", "no-store");
@@ -190,6 +191,7 @@ function createApp(dependencies: AdminDependencies) {
   }
 
   function refuse(c: Context<Env>, { refusal }: Refused): RefusedResponse {
+    c.env.refused(refusal.reason);
     return denialResponse(refusal, { publicUrl, adminPath, requestId: c.env.requestId }) as RefusedResponse;
   }
 
@@ -223,10 +225,10 @@ function createApp(dependencies: AdminDependencies) {
     const key = c.req.header("Idempotency-Key");
     if (key === undefined) return done(null);
     if (!isIdempotencyKey(key)) return invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
-    const { issuer, subject, tokenId } = c.env.principal;
+    const { issuer, subject, tokenId, elderIssuers } = c.env.principal;
     const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
     const fingerprint = await fingerprintOf({ ...request, allowList });
-    return done({ caller: JSON.stringify([issuer, subject ?? tokenId]), key, fingerprint });
+    return done({ caller: JSON.stringify([issuer, subject ?? tokenId, ...elderIssuers]), key, fingerprint });
   }
 }
 

@@ -6,10 +6,17 @@ import { POLICY } from "./api.ts";
 
 const LOGIN = "https://login.example.com/";
 const PLAIN = "https://plain.example.com/";
+const PARTNER = "https://partner.example.com/";
 const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef";
 const issuers = `
 [[issuers]]
 issuer     = "${LOGIN}"
+audience   = "https://api.example.com"
+algorithms = ["HS256"]
+secret     = "LOGIN_SECRET"
+admin      = true
+[[issuers]]
+issuer     = "${PARTNER}"
 audience   = "https://api.example.com"
 algorithms = ["HS256"]
 secret     = "LOGIN_SECRET"
@@ -109,6 +116,39 @@ test.each([
   const entry = { kind, ...named, reason: "left" };
   expect((await gateway.call(admin, "POST", "/_scopegate/revocations", entry)).status).toBe(201);
   for (const token of [parent, child]) expect(await statusAfter(token, 401)).toBe(401);
+});
+
+test("two people of one name, each of an issuer of their own, do not meet in the tokens that they issue", async () => {
+  const scope = "scopegate:tokens charges:read";
+  const grantor = { name: "n", scopes: ["scopegate:tokens", "charges:read"] };
+  const record = async (response: Response) => (await response.json()) as { id: string; token: string };
+  const line = async (token: string) => {
+    const child = await record(await gateway.call(token, "POST", "/_scopegate/tokens", grantor));
+    const key = { "Idempotency-Key": "first" };
+    const issued = await gateway.call(child.token, "POST", "/_scopegate/tokens", grantor, key);
+    expect(issued.status).toBe(201);
+    return { child, grandchild: await record(issued) };
+  };
+  const seen = async (token: string, query = "") => {
+    const listed = await gateway.call(token, "GET", `/_scopegate/tokens${query}`);
+    return ((await listed.json()) as { items: { id: string }[] }).items.map(({ id }) => id);
+  };
+
+  const ours = await line(await login({ sub: "bob", scope }));
+  const theirs = await line(await login({ sub: "bob", scope }, PARTNER));
+  const rootless = await gateway.token(scope, { subject: "bob" });
+  for (const query of ["", "?name=n", "?scope=charges:read"]) {
+    expect(await seen(ours.child.token, query)).toEqual([ours.grandchild.id]);
+    expect(await seen(theirs.child.token, query)).toEqual([theirs.grandchild.id]);
+    expect(await seen(rootless, query)).toEqual([]);
+  }
+  for (const stranger of [theirs.child.token, rootless]) {
+    const path = `/_scopegate/tokens/${ours.grandchild.id}`;
+    expect((await gateway.call(stranger, "GET", path)).status).toBe(404);
+    expect((await gateway.call(stranger, "DELETE", path)).status).toBe(404);
+    expect((await gateway.call(stranger, "POST", `${path}/rotate`, {})).status).toBe(404);
+  }
+  expect((await gateway.call(ours.child.token, "DELETE", `/_scopegate/tokens/${ours.grandchild.id}`)).status).toBe(200);
 });
 
 test("a token with a very long jti can be revoked like any other", async () => {

@@ -133,7 +133,9 @@ describe("a page of tokens", () => {
     expect(new Set(page.items.map(({ created_by }) => created_by.subject))).toEqual(new Set(["creator 1"]));
     expect(await findToken(db, "id 1", owner)).not.toBeNull();
     expect(await findToken(db, "id 2", owner)).toBeNull();
-    expect(await findToken(db, "id 2", ownerOf({ issuer: "issuer", subject: null }))).toBeNull();
+    expect(
+      await findToken(db, "id 2", ownerOf({ issuer: "issuer", subject: null, own: false, elderIssuers: [] })),
+    ).toBeNull();
   });
 });
 

@@ -55,8 +55,11 @@ export interface TokenRow {
   readonly last_used_at: number | null;
 }
 
-/** Whose tokens a caller may see and end: `null` for everybody's. */
-export type Owner = { readonly issuer: string; readonly subject: string } | null;
+/**
+ * Whose tokens a caller may see and end: `null` for everybody's. For a token of this gateway `elder` is the other issuer
+ * that it descends from (`null`: from none): two issuers may give one name to two people.
+ */
+export type Owner = { readonly issuer: string; readonly subject: string; readonly elder?: string | null } | null;
 
 export interface TokenFilter {
   readonly subject?: string | undefined;
@@ -97,8 +100,9 @@ function statusOf(row: Pick<TokenRow, "revoked_at" | "expires_at">, nowSeconds: 
 }
 
 /** Whose tokens a caller with only `scopegate:tokens` may see. A caller without a subject owns none. */
-export function ownerOf(principal: Pick<Principal, "issuer" | "subject">): { issuer: string; subject: string } {
-  return { issuer: principal.issuer, subject: principal.subject ?? "" };
+export function ownerOf(principal: Pick<Principal, "issuer" | "subject" | "own" | "elderIssuers">): NonNullable<Owner> {
+  const { issuer, subject, own, elderIssuers } = principal;
+  return { issuer, subject: subject ?? "", ...(own ? { elder: elderIssuers[0] ?? null } : {}) };
 }
 
 /** The row of one token, or `null` where there is none that the owner may see. */
@@ -115,10 +119,22 @@ export function findStatement(db: D1Database, id: string, owner: Owner): D1Prepa
 }
 
 function ownedBy(owner: NonNullable<Owner>): Sql {
+  const line = sameLine(owner);
   return sql(
-    "EXISTS (SELECT 1 FROM token_owners AS mine WHERE mine.issuer = ? AND mine.subject = ? AND mine.token = tokens.number)",
+    `EXISTS (SELECT 1 FROM token_owners AS mine WHERE mine.issuer = ? AND mine.subject = ? AND mine.token = tokens.number) AND ${line.text}`,
     owner.issuer,
     owner.subject,
+    ...line.values,
+  );
+}
+
+/** Whether a token descends from the same other issuer as the caller's, or like it from none. */
+function sameLine({ elder }: NonNullable<Owner>): Sql {
+  if (elder === undefined) return sql("TRUE");
+  if (elder === null) return sql("NOT EXISTS (SELECT 1 FROM json_each(tokens.ancestors) WHERE instr(value, ' ') > 0)");
+  return sql(
+    "EXISTS (SELECT 1 FROM json_each(tokens.ancestors) WHERE substr(value, 1, instr(value, ' ') - 1) = ?)",
+    elder,
   );
 }
 
@@ -152,6 +168,7 @@ export function pageStatement(
     from = "token_owners AS led CROSS JOIN tokens ON tokens.number = led.token";
     order = "led.token DESC";
     conditions.push(sql("led.issuer = ? AND led.subject = ? AND led.token < ?", owner.issuer, owner.subject, before));
+    conditions.push(sameLine(owner));
   } else conditions.push(sql("tokens.number < ?", before));
 
   if (owner !== null && (name !== undefined || scope !== undefined)) conditions.push(ownedBy(owner));

@@ -53,11 +53,15 @@ export function createDecisionLog(
   const count = (event: string, decision: LoggedDecision, reason: Reason | null): void => {
     if (dataset === null) return;
     const { route, method, principal, status, startedAtMilliseconds, finishedAtMilliseconds } = decision;
-    dataset.writeDataPoint({
-      indexes: [(route ?? "").slice(0, 96)],
-      blobs: [event, method, reason, principal?.issuer ?? null, principal?.subject ?? null],
-      doubles: [status, finishedAtMilliseconds - startedAtMilliseconds],
-    });
+    try {
+      dataset.writeDataPoint({
+        indexes: [(route ?? "").slice(0, 96)],
+        blobs: [event, method, reason, principal?.issuer ?? null, principal?.subject ?? null],
+        doubles: [status, finishedAtMilliseconds - startedAtMilliseconds],
+      });
+    } catch {
+      // Too large, or the dataset fails: a point is lost, and no answer turns into a 500 for it.
+    }
   };
   const allowed = (decision: LoggedDecision): void => {
     count("allowed", decision, null);

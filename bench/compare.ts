@@ -2,7 +2,7 @@
  * The comparison that the README prints: both limits, scopegate and two gateways made of well-known parts, interleaved in
  * one run. Each has a process of its own, so that its CPU per request is its own.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { ITEM, policyText } from "./policy.ts";
 import { cpuSeconds, load, nextMessage, start, startOrigin } from "./process.ts";
 import { type Spread, spreadOf, table } from "./statistics.ts";
@@ -123,6 +123,10 @@ export async function compare(plan: Plan, mode: "print" | "check" | "keep"): Pro
 }
 
 function holds(ratios: Record<string, number>): boolean {
+  if (!existsSync(BASELINE)) {
+    console.error(`there is no ${BASELINE}; --keep writes it`);
+    return false;
+  }
   const baseline = JSON.parse(readFileSync(BASELINE, "utf8")) as Record<string, number>;
   let held = true;
   for (const [name, kept] of Object.entries(baseline)) {

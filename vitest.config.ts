@@ -21,6 +21,7 @@ export default defineConfig({
       {
         test: {
           name: "http",
+          isolate: false,
           include: ["test/**/*.http.test.ts"],
           environment: "node",
           testTimeout: 60_000,

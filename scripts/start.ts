@@ -11,12 +11,12 @@ import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { parseArgs, styleText } from "node:util";
 import { startOrigin } from "../demo/origin.ts";
-import { addDevVar, DEV_VARS, devVar } from "../src/cli/dev-vars.ts";
-import { planLocalToken, signingKeysFrom } from "../src/cli/local-token.ts";
+import { devVar } from "../src/cli/dev-vars.ts";
+import { freshSigningKeys, planLocalToken, signingKeysFrom } from "../src/cli/local-token.ts";
 import { faultText, loadPolicy } from "../src/policy/load.ts";
 import type { Policy } from "../src/policy/policy.ts";
 import { issueToken, type TokenContents } from "../src/token/issue.ts";
-import { generateSigningKeys, type Signer } from "../src/token/signing-keys.ts";
+import type { Signer } from "../src/token/signing-keys.ts";
 import { type Call, demoCalls } from "./demo-calls.ts";
 import { ended, startWrangler, stopGroup } from "./processes.ts";
 
@@ -54,10 +54,7 @@ async function start(): Promise<void> {
   if (!(await isFree(port))) {
     throw new StartError(`Port ${port} is taken. Take another: PORT=${port + 1} npm start`);
   }
-  if (devVar("SIGNING_KEYS") === null) {
-    addDevVar("SIGNING_KEYS", await generateSigningKeys());
-    progress(`made ${DEV_VARS} with fresh signing keys`);
-  }
+  const keys = devVar("SIGNING_KEYS") ?? (await freshSigningKeys(progress));
   progress("preparing local D1 …");
   await prepareDatabase();
 
@@ -66,7 +63,7 @@ async function start(): Promise<void> {
   progress("starting the gateway …");
   const gateway = await startGateway(port, originUrl, `${url}${policy.gateway.adminPath}/health`);
   if (stopping) return;
-  const { signer } = await signingKeysFrom(devVar("SIGNING_KEYS"));
+  const { signer } = await signingKeysFrom(keys);
   await printCalls(policy, signer, url);
   showLog(gateway);
 }

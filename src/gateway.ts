@@ -6,7 +6,7 @@
  * In report mode the steps from the credentials on are judged and logged, and the request goes on all the same.
  */
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
-import { type Denial, denialResponse } from "./denial.ts";
+import { type Denial, denialResponse, type Reason } from "./denial.ts";
 import type { Exchange } from "./origin/exchange.ts";
 import { withCors } from "./origin/response.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
@@ -29,7 +29,7 @@ export interface Surroundings {
   /** Answers the admin API's routes, once their caller is known and allowed. */
   readonly admin: (request: Request, call: AdminCall) => Promise<Response>;
   /** Answers what is served without a token: keys, metadata, health, the pages of the problems. */
-  readonly open: (route: Route, values: readonly string[], requestId: string) => Promise<Response>;
+  readonly open: (route: Route, values: readonly string[]) => Promise<Response | Denial>;
   readonly log: DecisionLog;
   /** Counts a use; returns at once and writes behind the response. */
   readonly countUse: (
@@ -46,6 +46,8 @@ interface AdminCall {
   readonly requestId: string;
   readonly address: string | null;
   readonly behind: Behind;
+  /** Hears why a call is refused, for the log. */
+  readonly refused: (reason: Reason) => void;
 }
 
 /** Lets work go on after the response: `ExecutionContext.waitUntil`. */
@@ -100,7 +102,10 @@ export function createGateway(surroundings: Surroundings): Gateway {
       surroundings.countUse(principal, alternative, startedAtMilliseconds, behind);
     }
 
-    if (route.target === "gateway") return surroundings.open(route, values, requestId);
+    if (route.target === "gateway") {
+      const served = await surroundings.open(route, values);
+      return served instanceof Response ? served : refuse(passage, route, served);
+    }
     if (route.target === "admin") return administer(passage, route, principal, asked);
     const known = denial === REVOKED || denial === REVOCATION_UNAVAILABLE ? null : principal;
     const stillGood = async (): Promise<boolean> =>
@@ -171,8 +176,15 @@ export function createGateway(surroundings: Surroundings): Gateway {
   ): Promise<Response> {
     if (principal === null) throw new Error("an admin route without a principal");
     const { requestId, behind, request } = passage;
-    const response = await surroundings.admin(request, { principal, requestId, address: asked.address, behind });
-    log.administered(entry(passage, route, response.status, principal));
+    let reason: Reason | null = null;
+    const refused = (why: Reason): void => {
+      reason = why;
+    };
+    const call = { principal, requestId, address: asked.address, behind, refused };
+    const response = await surroundings.admin(request, call);
+    const decision = entry(passage, route, response.status, principal);
+    if (reason === null) log.administered(decision);
+    else log.refused({ ...decision, reason, reported: false });
     return response;
   }
 

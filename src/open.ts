@@ -2,7 +2,7 @@
  * What is served without a token: the gateway's public keys, its metadata as a protected resource (RFC 9728), its
  * health, and the pages that a problem's `type` names. Nothing of a request is echoed.
  */
-import { denialResponse, REASONS } from "./denial.ts";
+import { type Denial, REASONS } from "./denial.ts";
 import type { Policy, Route } from "./policy/policy.ts";
 import { WELL_KNOWN } from "./policy/routing/built-in-routes.ts";
 import { isReserved } from "./policy/scope.ts";
@@ -17,26 +17,25 @@ export interface OpenSurroundings {
 /** Answers a route whose target is the gateway itself. `values` are those of its pattern. */
 export function createOpen(
   surroundings: OpenSurroundings,
-): (route: Route, values: readonly string[], requestId: string) => Promise<Response> {
+): (route: Route, values: readonly string[]) => Promise<Response | Denial> {
   const { policy } = surroundings;
-  const { publicUrl, adminPath } = policy.gateway;
-  return async (route, values, requestId) => {
+  const { adminPath } = policy.gateway;
+  return async (route, values) => {
     switch (route.pattern) {
       case `${WELL_KNOWN}/jwks.json`:
-        return json(
-          await surroundings.publicKeys(),
-          "application/jwk-set+json",
-          "public, max-age=300, stale-if-error=86400",
-        );
+        try {
+          const cacheControl = "public, max-age=300, stale-if-error=86400";
+          return json(await surroundings.publicKeys(), "application/jwk-set+json", cacheControl);
+        } catch {
+          // Own tokens are answered in the same way; the verifier has logged why.
+          return { reason: "keys_unavailable", retryAfterSeconds: 60 };
+        }
       case `${WELL_KNOWN}/oauth-protected-resource`:
         return json(resourceMetadata(policy), "application/json", "public, max-age=300");
       case `${adminPath}/health`:
         return json(health(surroundings.revocationState()), "application/json", "no-store");
       default:
-        return (
-          problemPage(values[0] ?? "") ??
-          denialResponse({ reason: "route_not_found" }, { publicUrl, adminPath, requestId })
-        );
+        return problemPage(values[0] ?? "") ?? { reason: "route_not_found" };
     }
   };
 }

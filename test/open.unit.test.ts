@@ -12,7 +12,8 @@ const open = createOpen({ policy, publicKeys: async () => ({ keys: [] }), revoca
 const page = async (reason: string): Promise<string> => {
   const found = policy.router.find("GET", `/_scopegate/problems/${reason}`);
   if (found.kind !== "found") throw new Error("there is no page");
-  return (await open(found.route satisfies Route, found.values, "r1")).text();
+  const served = await open(found.route satisfies Route, found.values);
+  return served instanceof Response ? served.text() : served.reason;
 };
 
 describe("the page that a problem's type names", () => {

@@ -2,6 +2,8 @@
  * Who calls the admin API, as far as it bounds what they may see and give away. The gateway has verified the token and
  * decided the call's scopes; this file asks only for what those scopes leave open.
  */
+
+import type { Reason } from "../denial.ts";
 import type { ConditionTable } from "../policy/conditions/conditions.ts";
 import type { Policy } from "../policy/policy.ts";
 import { has } from "../policy/scope.ts";
@@ -17,6 +19,8 @@ export interface AdminCall {
   readonly requestId: string;
   readonly address: string | null;
   readonly behind: (work: Promise<unknown>) => void;
+  /** Hears why a call is refused, for the log. */
+  readonly refused: (reason: Reason) => void;
 }
 
 /** The caller as an issuer of tokens. `authorization`: the header that was verified; conditions stand in the token as text. */

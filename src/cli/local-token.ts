@@ -9,8 +9,9 @@ import { formatAllowList, type IssuableAllowList } from "../policy/resources/all
 import { covers, isScopeToken, isWildcard } from "../policy/scope.ts";
 import { grantsUnder } from "../token/grants.ts";
 import { newTokenId, type TokenContents } from "../token/issue.ts";
-import { loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
+import { generateSigningKeys, loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
 import { Refusal } from "./command.ts";
+import { addDevVar, DEV_VARS } from "./dev-vars.ts";
 
 export interface LocalTokenRequest {
   readonly scopes: readonly string[];
@@ -41,11 +42,16 @@ export function planLocalToken(policy: Policy, request: LocalTokenRequest): Toke
   };
 }
 
-/** The local signing keys. Throws `Refusal` where the secret is missing or not usable. */
-export async function signingKeysFrom(secret: string | null): Promise<SigningKeys> {
-  if (secret === null) {
-    throw new Refusal("there are no signing keys: run npm start once, which makes .dev.vars, or set SIGNING_KEYS");
-  }
+/** Makes signing keys where there are none, as the first `npm start` does, and says so. */
+export async function freshSigningKeys(tell: (done: string) => void): Promise<string> {
+  const keys = await generateSigningKeys();
+  addDevVar("SIGNING_KEYS", keys);
+  tell(`made ${DEV_VARS} with fresh signing keys`);
+  return keys;
+}
+
+/** The local signing keys. Throws `Refusal` where they are not usable. */
+export async function signingKeysFrom(secret: string): Promise<SigningKeys> {
   try {
     return await loadSigningKeys(secret);
   } catch (error) {

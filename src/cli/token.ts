@@ -3,7 +3,7 @@ import { parseDuration } from "../policy/duration.ts";
 import { issueToken } from "../token/issue.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { localSecret } from "./dev-vars.ts";
-import { planLocalToken, signingKeysFrom } from "./local-token.ts";
+import { freshSigningKeys, planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
 import { allowListArgument, wordsOf } from "./words.ts";
 
@@ -11,7 +11,7 @@ const HELP = `Usage: scopegate token --scopes "a b" [options]
 
 Signs an API token of this gateway with the local signing keys: SIGNING_KEYS from the environment, else from .dev.vars,
 which the first npm start makes. The token has no record; whoever has the same keys accepts it.
-Exit code 0: the token is printed. 1: the policy does not allow it, or there are no keys. 2: wrong usage.
+Exit code 0: the token is printed. 1: the policy does not allow it. 2: wrong usage.
 
 Options:
   --scopes "a b"         what it may do: scopes of the catalogue, or wildcards such as "charges:*"
@@ -52,7 +52,7 @@ export const token: Command = {
     };
     const policy = requirePolicy(values.policy ?? DEFAULT_POLICY);
     const contents = planLocalToken(policy, request);
-    const { signer } = await signingKeysFrom(localSecret("SIGNING_KEYS"));
+    const { signer } = await signingKeysFrom(localSecret("SIGNING_KEYS") ?? (await freshSigningKeys(tell)));
     const signed = await issueToken(signer, contents);
     if (values.json) {
       const expiresAt = new Date(contents.expiresAtSeconds * 1000).toISOString();
@@ -63,6 +63,10 @@ export const token: Command = {
     return 0;
   },
 };
+
+function tell(done: string): void {
+  process.stderr.write(`${done}\n`);
+}
 
 function lifetimeArgument(text: string | undefined): number | null {
   if (text === undefined) return null;

@@ -168,12 +168,14 @@ describe("scopegate token", () => {
     expect(JSON.parse(json.stdout)).toEqual({ error: expect.stringContaining(message) });
   });
 
-  test("says where keys come from when there are none", async () => {
+  test("makes signing keys when there are none, once", async () => {
     const bare = directoryWith({ "scopegate.toml": POLICY });
-    const { code, stderr } = await scopegate(bare.path, ["token", "--scopes", "charges:read"]);
+    const first = await scopegate(bare.path, ["token", "--scopes", "charges:read", "--json"]);
+    const second = await scopegate(bare.path, ["token", "--scopes", "charges:read"]);
     bare.remove();
-    expect(code).toBe(1);
-    expect(stderr).toContain("npm start");
+    expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('"token"') });
+    expect(first.stderr).toContain("made .dev.vars with fresh signing keys");
+    expect(second).toMatchObject({ code: 0, stderr: "" });
   });
 });
 

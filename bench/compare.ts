@@ -40,7 +40,7 @@ export const HEADERS = {
   "Accept-Language": "en",
   "CF-Connecting-IP": "127.0.0.1",
 };
-export const CONNECTIONS = 16;
+const CONNECTIONS = 16;
 const BASELINE = "bench/baseline.json";
 const TOLERANCE = 0.05;
 const LIVE = "scopegate, many live tokens";
@@ -83,7 +83,7 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
 }
 
 /** How much of the limit is reached: the CPU per request of one over that of the other. */
-export function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
+function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
   return (limit?.cpuMicroseconds.median ?? Number.NaN) / (measured?.cpuMicroseconds.median ?? Number.NaN);
 }
 

@@ -243,7 +243,10 @@ async function tryAll(
       const first = await attempt(1);
       // The machine may have been busy: what hangs does so with more time, too.
       const { kind, by } = first.kind === "timeout" ? await attempt(3) : first;
-      if (kind === "survived") survived++;
+      if (kind === "survived") {
+        survived++;
+        if (!process.stderr.isTTY) console.error(`  ${mutant.file}:${mutant.line}  ${mutant.change}`);
+      }
       const test = by?.split(": ")[0];
       if (test !== undefined) sharp.set(`${file} ${test}`, (sharp.get(`${file} ${test}`) ?? 0) + 1);
       tried.push({ mutant, outcome: kind, by });

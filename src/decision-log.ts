@@ -28,7 +28,8 @@ interface LoggedRefusal extends LoggedDecision {
 }
 
 export interface DecisionLog {
-  readonly allowed: (decision: LoggedDecision) => void;
+  /** Most are not told, and need no decision to be put together. */
+  readonly allowed: (make: () => LoggedDecision) => void;
   readonly refused: (decision: LoggedRefusal) => void;
   /** A call of the admin API. Reads count as allowed requests. */
   readonly administered: (decision: LoggedDecision) => void;
@@ -63,9 +64,12 @@ export function createDecisionLog(
       // Too large, or the dataset fails: a point is lost, and no answer turns into a 500 for it.
     }
   };
-  const allowed = (decision: LoggedDecision): void => {
+  const allowed = (make: () => LoggedDecision): void => {
+    const isSampled = sampleRate > 0 && random() < sampleRate;
+    if (!isSampled && dataset === null) return;
+    const decision = make();
     count("allowed", decision, null);
-    if (sampleRate > 0 && random() < sampleRate) write(lineOf("allowed", decision, {}));
+    if (isSampled) write(lineOf("allowed", decision, {}));
   };
   return {
     allowed,
@@ -76,7 +80,10 @@ export function createDecisionLog(
       write(lineOf(event, decision, detail === undefined ? { reason } : { reason, detail }));
     },
     administered: (decision) => {
-      if (decision.method === "GET" || decision.method === "HEAD") return allowed(decision);
+      if (decision.method === "GET" || decision.method === "HEAD") {
+        allowed(() => decision);
+        return;
+      }
       count("administered", decision, null);
       write(lineOf("administered", decision, {}));
     },

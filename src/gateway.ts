@@ -72,6 +72,7 @@ interface Judgement {
   readonly detail?: string | undefined;
 }
 
+const BEARER = "Bearer ";
 const REVOKED: Denial = { reason: "token_revoked" };
 const REVOCATION_UNAVAILABLE: Denial = { reason: "revocation_unavailable", retryAfterSeconds: 5 };
 
@@ -121,7 +122,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       stillGood,
     });
     if (!(answered instanceof Response)) return refuse(passage, route, answered, { principal });
-    if (denial === null) log.allowed(entry(passage, route, answered.status, principal));
+    if (denial === null) log.allowed(() => entry(passage, route, answered.status, principal));
     return answered;
   }
 
@@ -131,19 +132,23 @@ export function createGateway(surroundings: Surroundings): Gateway {
     route: Route,
     asked: Asked,
   ): Promise<Judgement> {
-    const given = credentials(request.headers.get("authorization"));
-    if (given.kind === "none") return denied({ reason: "token_missing" });
-    if (given.kind === "malformed") return denied({ reason: "credentials_malformed" });
-
-    let principal = verifier.recall(given.token, asked.nowSeconds);
+    const authorization = request.headers.get("authorization");
+    // Only what has been read and verified whole is recalled, so that its characters need no second look.
+    let principal = authorization?.startsWith(BEARER)
+      ? verifier.recall(authorization.slice(BEARER.length), asked.nowSeconds)
+      : undefined;
     if (principal === undefined) {
+      const given = credentials(authorization);
+      if (given.kind === "none") return denied({ reason: "token_missing" });
+      if (given.kind === "malformed") return denied({ reason: "credentials_malformed" });
       const verified = await verifier.verify(given.token, asked.nowSeconds, behind);
       if (isRefusal(verified))
         return denied(verified, null, verified.reason === "token_invalid" ? verified.detail : undefined);
       principal = verified;
     }
 
-    const denial = await revocationDenial(route, principal, startedAtMilliseconds, behind);
+    const asking = revocationDenial(route, principal, startedAtMilliseconds, behind);
+    const denial = asking instanceof Promise ? await asking : asking;
     if (denial !== null) return denied(denial, principal);
 
     const decision = decide(route, principal, asked);
@@ -151,16 +156,27 @@ export function createGateway(surroundings: Surroundings): Gateway {
     return { denial: null, principal, alternative: decision.alternative };
   }
 
-  /** Knowledge that is too old decides nothing. */
-  async function revocationDenial(
+  /** At once, unless somebody has to be asked. */
+  function revocationDenial(
     route: Route,
     principal: Principal,
     nowMilliseconds: number,
     behind: Behind,
-  ): Promise<Denial | null> {
+  ): Denial | null | Promise<Denial | null> {
     const ready = revocation.ready(nowMilliseconds, behind);
-    if (ready !== true && !(await ready)) return REVOCATION_UNAVAILABLE;
     const nowSeconds = Math.floor(nowMilliseconds / 1000);
+    if (ready !== true || route.strictRevocation) return askRevocation(ready, route, principal, nowSeconds);
+    return revocation.isRevoked(principal, nowSeconds) ? REVOKED : null;
+  }
+
+  /** Knowledge that is too old decides nothing. */
+  async function askRevocation(
+    ready: true | Promise<boolean>,
+    route: Route,
+    principal: Principal,
+    nowSeconds: number,
+  ): Promise<Denial | null> {
+    if (!(await ready)) return REVOCATION_UNAVAILABLE;
     if (revocation.isRevoked(principal, nowSeconds)) return REVOKED;
     if (!route.strictRevocation) return null;
     const answered = await revocation.isRevokedStrict(principal, nowSeconds);

@@ -25,7 +25,7 @@ test("a dataset that refuses a point costs the point, neither the line nor the a
     dataset,
   );
   log.refused({ ...decision, reason: "token_missing", reported: false });
-  log.allowed({ ...decision, status: 200 });
+  log.allowed(() => ({ ...decision, status: 200 }));
   log.administered({ ...decision, method: "POST", status: 201 });
   expect(lines.map((line) => JSON.parse(line).event)).toEqual(["refused", "allowed", "administered"]);
 });

@@ -41,11 +41,11 @@ type Call = {
 
 let gateway: Gateway;
 let withoutDatabase: Gateway;
-let withoutKeys: Gateway;
+let withoutOrigin: Gateway;
 let revoked: string;
 
 beforeAll(async () => {
-  [gateway, withoutDatabase, withoutKeys] = await Promise.all([
+  [gateway, withoutDatabase, withoutOrigin] = await Promise.all([
     startGateway({
       policy: POLICY,
       origin: (request, response) => {
@@ -54,7 +54,7 @@ beforeAll(async () => {
       },
     }),
     startGateway({ policy: POLICY, database: false }),
-    startGateway({ policy: POLICY, bindings: { SIGNING_KEYS: "{" } }),
+    startGateway({ policy: POLICY, bindings: { ORIGIN_URL: "ftp://nowhere" } }),
   ]);
   revoked = await gateway.token("charges:read");
   const answer = await gateway.call(await admin(), "POST", "/_scopegate/revocations", {
@@ -70,7 +70,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([gateway, withoutDatabase, withoutKeys].map((one) => one?.dispose()));
+  await Promise.all([gateway, withoutDatabase, withoutOrigin].map((one) => one?.dispose()));
 });
 
 function admin(): Promise<string> {
@@ -191,8 +191,8 @@ const CASES: readonly Case[] = [
     reason: "internal_error",
     status: 500,
     challenge: null,
-    from: () => withoutKeys,
-    call: () => ({ path: "/.well-known/jwks.json" }),
+    from: () => withoutOrigin,
+    call: () => ({ path: "/v1/charges" }),
   },
   {
     reason: "request_invalid",

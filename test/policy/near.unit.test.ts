@@ -24,6 +24,32 @@ describe("the closest known name", () => {
     expect(closest(name, KEYS)).toBeNull();
   });
 
+  it.each<[name: string, known: string[], meant: string | null]>([
+    // One edit for three letters, two for four, a third of the length for a long one.
+    ["abc", ["abd"], "abd"],
+    ["abc", ["ade"], null],
+    ["abcd", ["abxy"], "abxy"],
+    ["abcd", ["axyz"], null],
+    ["abcdefghi", ["abcdefxyz"], "abcdefxyz"],
+    ["abcdefghi", ["abcdewxyz"], null],
+    ["abcd", ["ab"], "ab"],
+    ["abcd", ["a"], null],
+    ["ab", ["abcd"], null],
+    // Two neighbours that are swapped are one edit, at the beginning too.
+    ["ba", ["ab"], "ab"],
+    ["abc", ["cba"], null],
+    ["xay", ["ax"], null],
+    ["abb", ["bab"], "bab"],
+    ["aab", ["bba"], null],
+    // A hundred characters are compared, a hundred and one are not.
+    ["a".repeat(100), ["a".repeat(99)], "a".repeat(99)],
+    ["a".repeat(101), ["a".repeat(100)], null],
+    ["a".repeat(99), ["a".repeat(100)], "a".repeat(100)],
+    ["a".repeat(100), ["a".repeat(101)], null],
+  ])("takes %s, of %j, for %s", (name, known, meant) => {
+    expect(closest(name, known)).toBe(meant);
+  });
+
   it("takes the nearest, and the first of equals", () => {
     expect(closest("charges:raed", ["charges:write", "charge:read", "charges:read"])).toBe("charges:read");
     expect(closest("aaab", ["aaac", "aaad"])).toBe("aaac");

@@ -58,6 +58,13 @@ describe("an address", () => {
     expect(parseAddress(text)).toBeNull();
   });
 
+  it("has at most 45 characters, and as many as that", () => {
+    const longest = "0000:0000:0000:0000:0000:ffff:255.255.255.255";
+    expect(longest).toHaveLength(45);
+    expect(parseAddress(longest)?.toString()).toBe("255.255.255.255");
+    expect(parseCidr(longest)).toMatchObject({ prefixLength: 32 });
+  });
+
   it("is IPv4 where it is an IPv4-mapped IPv6 address, in any spelling", () => {
     for (const text of ["::ffff:10.0.0.1", "::FFFF:a00:1", "0:0:0:0:0:ffff:0a00:0001", "::ffff:0a00:1"]) {
       expect(parseAddress(text)?.toString()).toBe("10.0.0.1");

@@ -360,7 +360,7 @@ function sorted(words: readonly string[]): string {
 /** The word of a refusal; `null` where it is none, or has no body. */
 function reasonOf({ status, body }: Answer): string | null {
   if (status === 200) return null;
-  return String(objectIn(body)?.["reason"] ?? `${status} without a reason`);
+  return String(objectIn(body)?.["reason"] ?? `${status} without a body`);
 }
 
 function objectIn(text: string): Record<string, unknown> | null {

@@ -3,6 +3,7 @@
  * one run. Each has a process of its own, so that its CPU per request is its own.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { EDGE_HEADERS } from "./edge.ts";
 import { ITEM, policyText } from "./policy.ts";
 import { cpuSeconds, load, nextMessage, start, startOrigin } from "./process.ts";
 import { type Spread, spreadOf, table } from "./statistics.ts";
@@ -39,6 +40,7 @@ export const HEADERS = {
   "Accept-Encoding": "gzip, br",
   "Accept-Language": "en",
   "CF-Connecting-IP": "127.0.0.1",
+  ...EDGE_HEADERS,
 };
 const CONNECTIONS = 16;
 const BASELINE = "bench/baseline.json";

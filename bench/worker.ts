@@ -14,6 +14,7 @@ import { convertV4MiniflareOptions, Miniflare, serializeConfig, type V4Miniflare
 import { parse } from "smol-toml";
 import { unstable_splitSqlQuery as splitSql } from "wrangler";
 import { generateSigningKeys } from "../src/token/signing-keys.ts";
+import { CF_HEADER } from "./edge.ts";
 
 export interface RunningWorker {
   readonly port: number;
@@ -160,7 +161,7 @@ interface Configuration {
     external?: { address?: string };
     disk?: { path: string };
   }[];
-  sockets: { name: string }[];
+  sockets: { name: string; http?: { cfBlobHeader?: string } }[];
 }
 
 const USER_WORKER = "core:user:";
@@ -180,7 +181,9 @@ async function serve(configuration: Configuration, directory: string, inspect: b
   }
   // Miniflare's own Worker, before every request.
   configuration.services = configuration.services.filter(({ name }) => name !== "core:entry");
-  configuration.sockets = configuration.sockets.filter(({ name }) => name.startsWith(DIRECT_SOCKET));
+  configuration.sockets = configuration.sockets
+    .filter(({ name }) => name.startsWith(DIRECT_SOCKET))
+    .map((socket) => ({ ...socket, http: { ...socket.http, cfBlobHeader: CF_HEADER } }));
   const workerd = String(createRequire(import.meta.url)("workerd").default);
   const inspector = inspect ? ["--inspector-addr=127.0.0.1:0"] : [];
   const child = spawn(workerd, ["serve", "--binary", "--experimental", "--control-fd=3", ...inspector, "-"], {

@@ -18,6 +18,8 @@ import type { Principal } from "../token/principal.ts";
 export interface RemovedHeaders {
   readonly names: ReadonlySet<string>;
   readonly prefixes: readonly string[];
+  /** What has been found of names before; bounded. */
+  readonly verdicts: Map<string, boolean>;
 }
 
 /** Who calls, as the token says it; `null` is not told. */
@@ -89,7 +91,7 @@ export function compileRemovedHeaders(
     if (name.endsWith("*")) prefixes.push(folded(name.slice(0, -1)));
     else names.add(folded(name));
   }
-  return { names, prefixes };
+  return { names, prefixes, verdicts: new Map() };
 }
 
 /**
@@ -158,8 +160,20 @@ function hex(octet: number): string {
   return `%${octet.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** `name` as the runtime gives it: lower-case. */
+/** `name` as the runtime gives it: lower-case. Clients send the same few dozen again and again. */
 function isRemoved(name: string, removed: RemovedHeaders): boolean {
+  const known = removed.verdicts.get(name);
+  if (known !== undefined) return known;
+  const verdict = matches(name, removed);
+  if (removed.verdicts.size >= MOST_VERDICTS) removed.verdicts.clear();
+  if (name.length <= LONGEST_KEPT_NAME) removed.verdicts.set(name, verdict);
+  return verdict;
+}
+
+const MOST_VERDICTS = 500;
+const LONGEST_KEPT_NAME = 64;
+
+function matches(name: string, removed: RemovedHeaders): boolean {
   const asRead = folded(name);
   if (removed.names.has(asRead)) return true;
   for (const prefix of removed.prefixes) if (asRead.startsWith(prefix)) return true;

@@ -7,7 +7,7 @@
  */
 
 export interface Origin {
-  readonly fetch: (request: Request) => Promise<Response>;
+  readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
   /** Whether it is a Worker, reached through a service binding and not over the network. */
   readonly bound: boolean;
   /** Scheme, authority and path, without a trailing slash; `null`: the scheme and the host of the client's request. */
@@ -27,8 +27,8 @@ interface Bindings {
 export function createOrigin(bindings: Bindings, policyUrl: string | null): Origin {
   const { ORIGIN: binding } = bindings;
   const base = originBase(bindings, policyUrl);
-  if (binding === undefined) return { fetch: (request) => fetch(request), bound: false, base };
-  return { fetch: (request) => binding.fetch(request), bound: true, base };
+  if (binding === undefined) return { fetch: (input, init) => fetch(input, init), bound: false, base };
+  return { fetch: (input, init) => binding.fetch(input, init), bound: true, base };
 }
 
 /** Scheme, authority and path without a trailing slash; `null` where only a binding is given. */

@@ -14,8 +14,8 @@ async function received(url: string, headers: Record<string, string>): Promise<H
   const origin = {
     bound: true,
     base: "http://origin.test",
-    fetch: async (request: Request) => {
-      seen = request.headers;
+    fetch: async (input: string | Request, init: RequestInit) => {
+      seen = new Request(input, init).headers;
       return new Response("ok");
     },
   };

@@ -19,7 +19,7 @@ describe("the origin", () => {
 
   test("is asked through the binding where there is one", async () => {
     const origin = createOrigin({ ORIGIN: bound }, null);
-    expect(await (await origin.fetch(new Request("http://h/"))).text()).toBe("bound");
+    expect(await (await origin.fetch("http://h/", {})).text()).toBe("bound");
   });
 
   test.each([

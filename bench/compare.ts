@@ -31,6 +31,8 @@ export interface Measured {
   readonly name: string;
   readonly requestsPerSecond: Spread;
   readonly cpuMicroseconds: Spread;
+  /** The same by round, for ratios of what was measured within seconds of each other. */
+  readonly cpuByRound: readonly number[];
   readonly p99Milliseconds: Spread;
 }
 
@@ -80,13 +82,18 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
     name,
     requestsPerSecond: spreadOf(rate),
     cpuMicroseconds: spreadOf(cpu),
+    cpuByRound: cpu,
     p99Milliseconds: spreadOf(p99),
   }));
 }
 
-/** How much of the limit is reached: the CPU per request of one over that of the other. */
-function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
-  return (limit?.cpuMicroseconds.median ?? Number.NaN) / (measured?.cpuMicroseconds.median ?? Number.NaN);
+/**
+ * How much of the limit is reached: the CPU per request of one over that of the other, round by round, and the median of
+ * that. A shared machine's speed drifts from minute to minute; within a round it drifts little.
+ */
+export function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
+  return spreadOf((measured?.cpuByRound ?? []).map((cpu, round) => (limit?.cpuByRound[round] ?? Number.NaN) / cpu))
+    .median;
 }
 
 /** The whole comparison. Resolves with whether the baseline, if it was asked for, is held. */

@@ -91,7 +91,7 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
  * How much of the limit is reached: the CPU per request of one over that of the other, round by round, and the median of
  * that. A shared machine's speed drifts from minute to minute; within a round it drifts little.
  */
-export function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
+function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
   return spreadOf((measured?.cpuByRound ?? []).map((cpu, round) => (limit?.cpuByRound[round] ?? Number.NaN) / cpu))
     .median;
 }

@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject, randomUUID, sign } from "node:cryp
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
-export type Algorithm = "ES256" | "RS256";
+type Algorithm = "ES256" | "RS256";
 
 export const AUDIENCE = "https://bench.example.com";
 

@@ -21,12 +21,18 @@ export function coveringTests(root: string): ReadonlyMap<string, readonly string
       imports.set(file, found);
       pending.push(...found);
     }
+    if ([...seen].some((file) => startsProcesses(root, file))) continue;
     for (const file of seen) {
       if (file.startsWith("src/")) covering.set(file, [...(covering.get(file) ?? []), test]);
     }
   }
   for (const [file, found] of covering) found.sort((a, b) => distance(file, a) - distance(file, b));
   return covering;
+}
+
+/** What another process loads has no mutant in it. */
+function startsProcesses(root: string, file: string): boolean {
+  return /from "(?:node:child_process|node:worker_threads|miniflare)"/.test(readFileSync(join(root, file), "utf8"));
 }
 
 /** 0: named after the file; 1: in its room; 2: in another. */

@@ -73,7 +73,9 @@ function keysAt(schema: unknown, path: KeyPath): string[] {
     item?: unknown;
     wrapped?: unknown;
     options?: unknown[];
+    getter?: (value: unknown) => unknown;
   };
+  if (node.getter !== undefined) return keysAt(node.getter(undefined), path);
   if (node.options !== undefined && node.type === "union")
     return node.options.flatMap((option) => keysAt(option, path));
   if (node.wrapped !== undefined) return keysAt(node.wrapped, path);

@@ -181,8 +181,16 @@ const routeTable = v.strictObject({
   ...conditionEntries,
 });
 
+const routeList = v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"));
+const anyRoute = v.union([v.string(), routeList, routeTable]);
+
 const route = v.pipe(
-  v.union([v.string(), v.pipe(v.array(v.string()), v.nonEmpty("must not be empty")), routeTable]),
+  // A union tries all of its options; that takes a third of loading a large policy. Without a value it is asked for editors.
+  v.lazy((value) => {
+    if (typeof value === "string") return v.string();
+    if (Array.isArray(value)) return routeList;
+    return value === undefined ? anyRoute : routeTable;
+  }),
   v.description("What a call needs: a scope, a list of scopes of which every one is needed, or a table."),
 );
 

@@ -104,7 +104,7 @@ describe("a policy does not serve, and the message names the place", () => {
     ["an empty all", withRoutes('"GET /x" = { all = [] }'), "must not be empty"],
     ["an empty any", withRoutes('"GET /x" = { any = [] }'), "must not be empty"],
     ["an empty entry of any", withRoutes('"GET /x" = { any = [[]] }'), "must not be empty"],
-    ["an empty list", withRoutes('"GET /x" = []'), "found none of them"],
+    ["an empty list", withRoutes('"GET /x" = []'), "must not be empty"],
     [
       "a resource on a public route",
       withRoutes('"GET /x" = { public = true, resource = [] }'),

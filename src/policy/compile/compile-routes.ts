@@ -11,8 +11,17 @@ import type { RawPolicy, RawRoute, RawRouteTable } from "../schema.ts";
 import { type Catalogue, isReserved, type Scope } from "../scope.ts";
 import { unknownScope } from "./compile-scopes.ts";
 
+/** What many routes of a large policy say alike is compiled once, and shared. */
+interface Shared {
+  /** Of one list of scopes that the catalogue has, by the list. */
+  readonly requirements: Map<string, Requirement>;
+  /** Of one template over the names of a pattern, by both. */
+  readonly resources: Map<string, readonly AllowListTemplate[]>;
+}
+
 export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faults): RoutePattern[] {
   const routes: RoutePattern[] = [];
+  const shared: Shared = { requirements: new Map(), resources: new Map() };
   for (const [key, written] of Object.entries(raw.routes)) {
     const path = ["routes", key];
     const parsed = parseKey(key, raw.gateway.admin_path);
@@ -26,6 +35,7 @@ export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faul
       typeof written === "object" && !Array.isArray(written),
       path,
       catalogue,
+      shared,
       faults,
     );
     routes.push({
@@ -36,7 +46,7 @@ export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faul
         methods: parsed.methods,
         pattern: parsed.pattern.text,
         requirement,
-        resources: compileResources(table, parsed.pattern, requirement, path, faults),
+        resources: compileResources(table, parsed.pattern, requirement, path, shared, faults),
         conditions: compileConditions(table),
         strictRevocation: table.revocation === "strict",
         encodedSlash: table.encoded_slash ?? false,
@@ -61,14 +71,16 @@ function parseKey(key: string, adminPath: string): { methods: string[]; pattern:
       return { error: `"${method}" is not a method; write it in upper case, several with commas and no space` };
     }
   }
-  if (new Set(methods).size !== methods.length) return { error: "names a method twice" };
+  if (methods.length > 1 && new Set(methods).size !== methods.length) return { error: "names a method twice" };
   const pattern = parsePattern(key.slice(space + 1));
   if ("error" in pattern) return pattern;
-  for (const reserved of [adminPath, WELL_KNOWN]) {
-    if (pattern.text === reserved || pattern.text.startsWith(`${reserved}/`))
-      return { error: `no route lies under ${reserved}` };
-  }
+  if (isUnder(pattern.text, adminPath)) return { error: `no route lies under ${adminPath}` };
+  if (isUnder(pattern.text, WELL_KNOWN)) return { error: `no route lies under ${WELL_KNOWN}` };
   return { methods, pattern };
+}
+
+function isUnder(text: string, reserved: string): boolean {
+  return text.startsWith(reserved) && (text.length === reserved.length || text[reserved.length] === "/");
 }
 
 function tableOf(written: RawRoute): RawRouteTable {
@@ -81,6 +93,7 @@ function compileRequirement(
   isTable: boolean,
   path: KeyPath,
   catalogue: Catalogue,
+  shared: Shared,
   faults: Faults,
 ): Requirement {
   const said = (["all", "any", "authenticated", "public"] as const).filter((key) => table[key] !== undefined);
@@ -91,6 +104,9 @@ function compileRequirement(
   if (table.public) return { kind: "public" };
   if (table.authenticated) return { kind: "authenticated" };
 
+  const list = table.any === undefined ? (table.all ?? []).join(" ") : null;
+  const known = list === null ? undefined : shared.requirements.get(list);
+  if (known !== undefined) return known;
   const groups = table.any?.map((entry) => (typeof entry === "string" ? [entry] : entry)) ?? [table.all ?? []];
   const alternatives = groups.map((names, position): Alternative => {
     const place = [
@@ -111,7 +127,12 @@ function compileRequirement(
     });
     return { scopes, header: scopes.map((scope) => scope.name).join(" ") };
   });
-  return { kind: "scopes", alternatives, names: [...new Set(groups.flat())] };
+  const requirement: Requirement = { kind: "scopes", alternatives, names: [...new Set(groups.flat())] };
+  // A list with a scope that is unknown is told at each route that has it.
+  if (list !== null && alternatives[0]?.scopes.length === requirement.names.length) {
+    shared.requirements.set(list, requirement);
+  }
+  return requirement;
 }
 
 function compileResources(
@@ -119,6 +140,7 @@ function compileResources(
   pattern: Pattern,
   requirement: Requirement,
   path: KeyPath,
+  shared: Shared,
   faults: Faults,
 ): readonly AllowListTemplate[] | null {
   if (table.resource === undefined) return null;
@@ -127,10 +149,15 @@ function compileResources(
     return null;
   }
   const written = typeof table.resource === "string" ? [table.resource] : table.resource;
-  return written.flatMap((text) => {
+  const name = JSON.stringify([written, pattern.names, pattern.star]);
+  const known = shared.resources.get(name);
+  if (known !== undefined) return known;
+  const templates = written.flatMap((text) => {
     const template = parseTemplate(text, pattern.names, pattern.star);
     if (!("error" in template)) return [template];
     faults.add([...path, "resource"], template.error);
     return [];
   });
+  if (templates.length === written.length) shared.resources.set(name, templates);
+  return templates;
 }

@@ -52,9 +52,16 @@ export function parsePattern(written: string): Pattern | { readonly error: strin
 /** What most literals look like: canonical beyond doubt. */
 const PLAIN_LITERAL = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$/;
 
+const PLAIN_NAME = /^:[A-Za-z_][A-Za-z0-9_]*$/;
+const NAME: Segment = { kind: "name" };
+
 /** Parses one segment and adds its names. */
 function parseSegment(part: string, names: string[]): Segment | { readonly error: string } {
   if (PLAIN_LITERAL.test(part)) return { kind: "literal", text: part };
+  if (PLAIN_NAME.test(part)) {
+    names.push(part.slice(1));
+    return NAME;
+  }
   const pieces: Piece[] = [];
   let rest = false;
   let at = 0;

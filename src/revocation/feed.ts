@@ -21,7 +21,7 @@
  * Accepts: a backward jump of the clock counts as no time (`steady-clock.ts`); the clocks of a location's machines differ
  * by milliseconds; isolates that share answers refresh up to a quarter earlier, so that they do not all ask at once.
  */
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import { createKnowledge, type KnowledgeOptions } from "./knowledge.ts";
 import { createSteadyClock } from "./steady-clock.ts";
 import type { RevocationSubject } from "./subject.ts";

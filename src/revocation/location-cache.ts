@@ -10,7 +10,7 @@
  * Accepts what the location's clocks differ by (NTP: milliseconds) as an error of the age, and trusts what is in a cache that
  * only this Worker's own code can write: pass a named cache (`caches.open`), which no `fetch` reads or fills.
  */
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import type { RevocationRow } from "./revocation.ts";
 import { type LogPage, type LogPosition, samePosition } from "./revocation-log.ts";
 

@@ -11,7 +11,7 @@
  * the last snapshot that fitted and the log, which is slower and as right.
  */
 
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import { createRevocationIndex, type RevocationIndex, settledContent } from "./revocation-index.ts";
 import { D1_MILLISECONDS, endOf, type LogPosition, readLog, samePosition } from "./revocation-log.ts";
 import { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";

@@ -7,7 +7,7 @@
  * A receipt speaks for one isolate of its location. The others are bound by `refresh`, not by what was reported: so
  * `applied` together with an age of more than `refresh` plus a query's time is proof for the location.
  */
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import { D1_MILLISECONDS } from "./revocation-log.ts";
 
 export const REPORT_SECONDS = 30;

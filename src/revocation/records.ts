@@ -6,7 +6,7 @@
  * Leaves to the caller: validation of what a client sent, who may, the audit row, and naming tokens (`token-name.ts`).
  * Where the caller knows when a token ends, `expiresAt` must be its `exp` plus the clock's skew, or the token outlives its entry.
  */
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import type { Revocation, RevocationKind } from "./revocation.ts";
 import { D1_MILLISECONDS } from "./revocation-log.ts";
 

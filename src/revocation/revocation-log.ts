@@ -5,7 +5,7 @@
  * seconds, and says enough to tell whether it continues what the reader holds: the history's id, and when the row at
  * which it begins was written. After a restore of the database that row is another one, or none.
  */
-import { withDeadline } from "./deadline.ts";
+import { withDeadline } from "../deadline.ts";
 import type { RevocationKind, RevocationRow } from "./revocation.ts";
 
 /** A place in the log: the last row that a reader has applied. */

@@ -8,8 +8,9 @@
  * Leaves to `remote-keys.ts` when to look and what to do with a failure.
  * Accepted: an issuer may publish its keys on any https host, private ones too. The operator trusts the issuer with more.
  */
+
+import { within } from "../deadline.ts";
 import { isSecureUrl } from "../policy/urls.ts";
-import { within } from "./deadline.ts";
 import { type KeySet, readKeySet } from "./keys.ts";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;

@@ -10,7 +10,7 @@
  * with that request (`behind` keeps it alive when only the client goes away), and then its promise never settles. So those who
  * share it wait under a timer of their own, and a look that is overdue counts as dead: the next request begins another.
  */
-import { within } from "./deadline.ts";
+import { within } from "../deadline.ts";
 import type { Behind, FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
 import { candidates, type KeySet, keepImported, keepsAll } from "./keys.ts";
 import { type CopyStore, type KeysCopy, LAST_GOOD_SECONDS, readCopy, writeCopy } from "./keys-copy.ts";

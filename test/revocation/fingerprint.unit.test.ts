@@ -62,3 +62,12 @@ describe("the fingerprint of a token", () => {
     expect(fingerprint("i", "\ud800")).toEqual(fingerprint("i", "\ufffd"));
   });
 });
+
+test.each([255, 256, 257, 8191, 8192, 16_384, 2_097_152, 2_200_000])(
+  "the hash of a token id of %i characters is SHA-256, and of one beyond ASCII too",
+  (length) => {
+    for (const id of ["x".repeat(length), `${"x".repeat(length - 2)}é`, "\u007f".repeat(length)]) {
+      expect(fingerprint("https://api.example.com", id)).toEqual(expected("https://api.example.com", id));
+    }
+  },
+);

@@ -13,6 +13,7 @@ export default defineConfig({
           include: ["test/**/*.unit.test.ts"],
           environment: "node",
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
@@ -26,7 +27,12 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: "worker", include: ["test/**/*.worker.test.ts"], testTimeout: 60_000 },
+        test: {
+          name: "worker",
+          include: ["test/**/*.worker.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         test: {

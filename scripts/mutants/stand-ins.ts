@@ -66,6 +66,7 @@ function database() {
         throw error;
       }
     },
+    exec: async (sql: string) => sqlite.exec(sql),
     withSession: () => self,
   };
   return self;

@@ -59,4 +59,10 @@ test("a character beyond ASCII is refused, even where an escape's digits follow 
   expect(canonicalPath("http://h/\u008041", null)).toBe(null);
   expect(canonicalPath("http://h/%41\u008041", null)).toBe(null);
   expect(canonicalPath("http://h/\u00ff41", null)).toBe(null);
+  // As an escape is read: the character itself is never looked at.
+  for (const code of [0x80, 0x81, 0xff, 0x100, 0xfffd]) {
+    for (const path of ["/@41", "/@2D", "/a@7Eb", "/%41@41", "/@C3%A9"]) {
+      expect(canonicalPath(`http://h${path.replace("@", String.fromCharCode(code))}`, null)).toBe(null);
+    }
+  }
 });

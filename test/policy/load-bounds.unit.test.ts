@@ -203,6 +203,22 @@ describe("a route", () => {
       '"GET /x" = { all = ["a:read"], resource = ["t:*", "t:{id}"] }',
       ['routes."GET /x".resource: {id} is no name of the pattern, nor {*}, {query.name} or {header.name}'],
     ],
+    [
+      "what two routes say alike and is wrong, at each of them",
+      '"GET /x" = { all = ["zzz"], resource = "t:{id}" }\n"GET /y" = { all = ["zzz"], resource = "t:{id}" }',
+      ["x", "y"].flatMap((path) => [
+        `routes."GET /${path}".all: unknown scope "zzz"; declare it as [scopes."zzz"]`,
+        `routes."GET /${path}".resource: {id} is no name of the pattern, nor {*}, {query.name} or {header.name}`,
+      ]),
+    ],
+    [
+      "a day that no month has, and one that is none",
+      '"GET /x" = "b"\n[scopes.b]\ndescription = "d"\nowner = "o"\nsunset = "2026-04-31"\n[scopes.c]\ndescription = "d"\nowner = "o"\nsunset = "2026-13-01"\n[scopes.d]\ndescription = "d"\nowner = "o"\nsunset = "2026"',
+      ["b", "c", "d"].map(
+        (name) =>
+          `scopes.${name}.sunset: must be a date, as "2026-09-01"; found "${{ b: "2026-04-31", c: "2026-13-01", d: "2026" }[name]}"`,
+      ),
+    ],
   ])("is told about: %s", (_name, routes, faults) => {
     expect(faultsOf({ routes })).toEqual(faults);
   });

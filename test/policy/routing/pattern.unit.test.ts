@@ -68,7 +68,7 @@ describe("of two mixed segments", () => {
     for (const order of [MIXED, MIXED.toReversed(), MIXED.toSorted()]) {
       expect(order.toSorted((a, b) => compareMixed(pieces(a), pieces(b)))).toEqual(ordered);
     }
-    const before = (a: string, b: string): number => Math.sign(compareMixed(pieces(a), pieces(b)));
+    const goesBefore = (a: string, b: string): number => Math.sign(compareMixed(pieces(a), pieces(b)));
     const pairs = [
       ["ab:x", "a:x"],
       ["a:x", ":x.b"],
@@ -79,8 +79,8 @@ describe("of two mixed segments", () => {
       ["a:x.b:y", "a:x.b"],
     ] as const;
     for (const [first, second] of pairs) {
-      expect([first, second, before(first, second)]).toEqual([first, second, -1]);
-      expect([second, first, before(second, first)]).toEqual([second, first, 1]);
+      expect([first, second, goesBefore(first, second)]).toEqual([first, second, -1]);
+      expect([second, first, goesBefore(second, first)]).toEqual([second, first, 1]);
     }
   });
 
@@ -90,7 +90,7 @@ describe("of two mixed segments", () => {
 });
 
 describe("of two patterns", () => {
-  const before = (a: string, b: string): number => Math.sign(compareSpecificity(pattern(a), pattern(b)));
+  const goesBefore = (a: string, b: string): number => Math.sign(compareSpecificity(pattern(a), pattern(b)));
 
   test.each([
     ["/a", "/a:x"],
@@ -112,9 +112,9 @@ describe("of two patterns", () => {
     ["/:x+/a", "/:x+/:y"],
     ["/a/b/c", "/a/b/*"],
   ])("%s goes before %s", (first, second) => {
-    expect(before(first, second)).toBe(-1);
-    expect(before(second, first)).toBe(1);
-    expect(before(first, first)).toBe(0);
+    expect(goesBefore(first, second)).toBe(-1);
+    expect(goesBefore(second, first)).toBe(1);
+    expect(goesBefore(first, first)).toBe(0);
   });
 });
 

@@ -2,12 +2,12 @@
 import { HEADERS, type Plan } from "./compare.ts";
 import { policyText } from "./policy.ts";
 import { cpuSeconds, memory, startOrigin } from "./process.ts";
-import { spreadOf, table } from "./statistics.ts";
+import { pairedRatio, spreadOf, table } from "./statistics.ts";
 import { startIssuer } from "./tokens.ts";
 import { type RunningWorker, startBenchWorker, startScopegate } from "./worker.ts";
 
 const SIZES = [1024, 100 * 1024, 10_000_000, 100_000_000];
-const BYTES_A_ROUND = 200_000_000;
+const BYTES_A_ROUND = 100_000_000;
 
 interface Sums {
   readonly megabytesPerSecond: number[];
@@ -24,26 +24,26 @@ export async function bodies(plan: Plan): Promise<void> {
   for (const direction of ["down", "up"] as const) {
     for (const size of SIZES) {
       const sums = [fair, gateway].map((): Sums => ({ megabytesPerSecond: [], cpuSecondsPerGigabyte: [] }));
-      for (let round = -1; round < plan.rounds; round++) {
-        for (const [index, worker] of [fair, gateway].entries()) {
+      for (let round = -1; round < plan.repeats; round++) {
+        const inOrder = [...[fair, gateway].entries()];
+        for (const [index, worker] of round % 2 === 0 ? inOrder : inOrder.reverse()) {
           const { megabytes, cpu } = await transfer(worker, direction, size, token);
           if (round < 0) continue;
           sums[index]?.megabytesPerSecond.push(megabytes);
           sums[index]?.cpuSecondsPerGigabyte.push(cpu);
         }
       }
-      const [limit, own] = sums.map((each) => ({
-        rate: spreadOf(each.megabytesPerSecond).median,
-        cpu: spreadOf(each.cpuSecondsPerGigabyte).median,
-      }));
+      const [limit, own] = sums;
       if (limit === undefined || own === undefined) continue;
       const mebibytes = (memory(gateway.pid) / 2 ** 20).toFixed(0);
-      const ratios = [own.rate / limit.rate, limit.cpu / own.cpu].map((each) => each.toFixed(2));
+      const ratios = [
+        pairedRatio(own.megabytesPerSecond, limit.megabytesPerSecond),
+        pairedRatio(limit.cpuSecondsPerGigabyte, own.cpuSecondsPerGigabyte),
+      ];
       rows.push([
         `${direction} ${size.toLocaleString("en")} bytes`,
-        own.rate.toFixed(0),
-        limit.rate.toFixed(0),
-        ...ratios,
+        ...[own, limit].map(({ megabytesPerSecond }) => spreadOf(megabytesPerSecond).median.toFixed(0)),
+        ...ratios.map((each) => each.toFixed(2)),
         mebibytes,
       ]);
     }
@@ -58,7 +58,7 @@ async function transfer(
   size: number,
   token: string,
 ): Promise<{ megabytes: number; cpu: number }> {
-  const count = Math.max(2, Math.min(400, Math.floor(BYTES_A_ROUND / size)));
+  const count = Math.max(1, Math.min(400, Math.floor(BYTES_A_ROUND / size)));
   const headers = { ...HEADERS, Authorization: `Bearer ${token}`, "Accept-Encoding": "identity" };
   const body = Buffer.alloc(direction === "up" ? size : 0, "x");
   const start = performance.now();

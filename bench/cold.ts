@@ -22,7 +22,7 @@ export async function cold(plan: Plan): Promise<void> {
   const starts: number[] = [];
   const coldIssuer: number[] = [];
   const warmIssuer: number[] = [];
-  for (let round = 0; round < plan.rounds; round++) {
+  for (let round = 0; round < plan.repeats; round++) {
     // With the same bindings, whose simulators run in the same process.
     const nothing = await startBenchWorker("empty", {}, { d1Databases: ["DB"], kvNamespaces: ["REVOCATIONS"] });
     await firstAnswer(nothing, "/", "");

@@ -6,13 +6,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { EDGE_HEADERS } from "./edge.ts";
 import { ITEM, policyText } from "./policy.ts";
 import { cpuSeconds, load, nextMessage, start, startOrigin } from "./process.ts";
-import { type Spread, spreadOf, table } from "./statistics.ts";
+import { pairedRatio, type Spread, spreadOf, table } from "./statistics.ts";
 import { AUDIENCE, type Issuer, startIssuer } from "./tokens.ts";
 import { startBenchWorker, startScopegate } from "./worker.ts";
 
 export interface Plan {
   readonly rounds: number;
   readonly seconds: number;
+  /** How often what has no rounds is measured: a start, a body, a step by itself. */
+  readonly repeats: number;
   readonly tokens: number;
 }
 
@@ -31,7 +33,8 @@ export interface Measured {
   readonly name: string;
   readonly requestsPerSecond: Spread;
   readonly cpuMicroseconds: Spread;
-  /** The same by round, for ratios of what was measured within seconds of each other. */
+  /** Both by round, for ratios of what was measured within seconds of each other. */
+  readonly rateByRound: readonly number[];
   readonly cpuByRound: readonly number[];
   readonly p99Milliseconds: Spread;
 }
@@ -49,7 +52,10 @@ const BASELINE = "bench/baseline.json";
 const TOLERANCE = 0.05;
 const LIVE = "scopegate, many live tokens";
 
-/** Measures all contestants, one after the other in each round, after a round that does not count. */
+/**
+ * Measures all contestants, one after the other in each round, there and back again in turns, after a round that does not
+ * count. Many short rounds rather than a few long ones: what is compared lies close together.
+ */
 export async function measure(contestants: readonly Contestant[], { rounds, seconds }: Plan): Promise<Measured[]> {
   const results = contestants.map(({ name }) => ({
     name,
@@ -59,7 +65,8 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
   }));
   for (let round = -1; round < rounds; round++) {
     process.stderr.write(round < 0 ? "warming up …\n" : `round ${round + 1} of ${rounds} …\n`);
-    for (const [index, { port, pid, path, tokens, once }] of contestants.entries()) {
+    const inOrder = [...contestants.entries()];
+    for (const [index, { port, pid, path, tokens, once }] of round % 2 === 0 ? inOrder : inOrder.reverse()) {
       const list = tokens(round);
       const before = cpuSeconds(pid);
       const result = await load({
@@ -70,7 +77,7 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
         tokens: list,
         connections: CONNECTIONS,
         requests: once ? list.length : 10_000_000,
-        seconds: once ? 60 : round < 0 ? 1 : seconds,
+        seconds: once ? 60 : round < 0 ? 2 : seconds,
       });
       if (round < 0) continue;
       results[index]?.rate.push(result.requests / result.seconds);
@@ -82,18 +89,15 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
     name,
     requestsPerSecond: spreadOf(rate),
     cpuMicroseconds: spreadOf(cpu),
+    rateByRound: rate,
     cpuByRound: cpu,
     p99Milliseconds: spreadOf(p99),
   }));
 }
 
-/**
- * How much of the limit is reached: the CPU per request of one over that of the other, round by round, and the median of
- * that. A shared machine's speed drifts from minute to minute; within a round it drifts little.
- */
+/** How much of the limit is reached: the CPU per request of the limit over that of the other. */
 function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
-  return spreadOf((measured?.cpuByRound ?? []).map((cpu, round) => (limit?.cpuByRound[round] ?? Number.NaN) / cpu))
-    .median;
+  return pairedRatio(limit?.cpuByRound ?? [], measured?.cpuByRound ?? []);
 }
 
 /** The whole comparison. Resolves with whether the baseline, if it was asked for, is held. */
@@ -159,10 +163,10 @@ async function contestantsOf(plan: Plan, issuer: Issuer, origin: string): Promis
   const plain = issuer.tokens("ES256", 1, "items:read", "JWT");
   const live = issuer.tokens("ES256", plan.tokens);
   const share = Math.ceil(plan.tokens / plan.rounds);
+  const sliceOf = (tokens: readonly string[]) => (round: number) =>
+    tokens.slice((round + 1) * share, (round + 2) * share);
   const es256 = issuer.tokens("ES256", share * (plan.rounds + 1));
   const rs256 = issuer.tokens("RS256", share * (plan.rounds + 1));
-  const slice = (tokens: readonly string[]) => (round: number) =>
-    tokens.slice((round + 1) * share, (round + 2) * share);
 
   process.stderr.write("starting workerd …\n");
   const jwks = { JWKS: issuer.jwks, ISSUER: issuer.url, AUDIENCE };
@@ -182,11 +186,11 @@ async function contestantsOf(plan: Plan, issuer: Issuer, origin: string): Promis
     { name: "fair forwarder", ...fair, tokens: () => warm },
     { name: "scopegate, warm token", ...gateway, tokens: () => warm },
     // The round that warms up sends each of them once.
-    { name: LIVE, ...crowded, tokens: () => live, once: true },
-    { name: "scopegate, new ES256 tokens", ...gateway, tokens: slice(es256), once: true },
-    { name: "fair forwarder and jose, ES256", ...verify, tokens: slice(es256), once: true },
-    { name: "scopegate, new RS256 tokens", ...gateway, tokens: slice(rs256), once: true },
-    { name: "fair forwarder and jose, RS256", ...verify, tokens: slice(rs256), once: true },
+    { name: LIVE, ...crowded, tokens: (round) => (round < 0 ? live : sliceOf(live)(round - 1)), once: true },
+    { name: "scopegate, new ES256 tokens", ...gateway, tokens: sliceOf(es256), once: true },
+    { name: "fair forwarder and jose, ES256", ...verify, tokens: sliceOf(es256), once: true },
+    { name: "scopegate, new RS256 tokens", ...gateway, tokens: sliceOf(rs256), once: true },
+    { name: "fair forwarder and jose, RS256", ...verify, tokens: sliceOf(rs256), once: true },
     { name: "Hono: jwk, KV, proxy", ...hono, tokens: () => plain },
     { name: "Fastify: http-proxy, fast-jwt", port, pid: fastify.pid ?? 0, tokens: () => warm },
   ];

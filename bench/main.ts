@@ -29,8 +29,9 @@ Commands (none: the comparison with both limits, Hono and Fastify):
   profile       where the time of a warm request goes
 
 Options:
-  --rounds N    5: how often each is measured, in turns
-  --seconds S   2: how long, each time
+  --rounds N    100: how often each is measured, in turns
+  --seconds S   0.1: how long, each time
+  --repeats N   10: how often a start, a body or a step by itself is measured
   --tokens N    20000: how many different tokens the comparison takes
   --check       the comparison: exit code 1 where a ratio is more than 5 % below bench/baseline.json
   --keep        the comparison: writes bench/baseline.json
@@ -54,15 +55,21 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: "string", default: "5" },
-      seconds: { type: "string", default: "2" },
+      rounds: { type: "string", default: "100" },
+      seconds: { type: "string", default: "0.1" },
+      repeats: { type: "string", default: "10" },
       tokens: { type: "string", default: "20000" },
       check: { type: "boolean" },
       keep: { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
   });
-  const plan = { rounds: Number(values.rounds), seconds: Number(values.seconds), tokens: Number(values.tokens) };
+  const plan = {
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    repeats: Number(values.repeats),
+    tokens: Number(values.tokens),
+  };
   const [name] = positionals;
   const command = name === undefined ? undefined : COMMANDS.get(name);
   const isPlan = Object.values(plan).every((value) => Number.isFinite(value) && value > 0);

@@ -46,7 +46,7 @@ export async function micro(plan: Plan): Promise<void> {
     ["policy of 1,000 routes: load", () => loadPolicy(text)],
   ];
   const rows = steps.map(([name, step]) => {
-    const { median, least, most } = spreadOf(Array.from({ length: plan.rounds }, () => microseconds(step)));
+    const { median, least, most } = spreadOf(Array.from({ length: plan.repeats }, () => microseconds(step)));
     return [name, median.toFixed(3), `${least.toFixed(3)}–${most.toFixed(3)}`];
   });
   console.log(table(["", "µs", "spread"], rows));

@@ -52,12 +52,17 @@ export async function load(job: Job, expected = 200): Promise<LoadResult> {
 
 /** The CPU time that a process has used, user and system, in seconds. */
 export function cpuSeconds(pid: number): number {
-  let nanoseconds = 0;
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
-    const [running = "0"] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ");
-    nanoseconds += Number(running);
-  }
-  return nanoseconds / 1e9;
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + threadSeconds(pid, task), 0);
+}
+
+/** That of its first thread alone; workerd runs its Workers on it. */
+export function mainThreadSeconds(pid: number): number {
+  return threadSeconds(pid, String(pid));
+}
+
+function threadSeconds(pid: number, task: string): number {
+  const [running = "0"] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ");
+  return Number(running) / 1e9;
 }
 
 /** Resident memory, in bytes. */

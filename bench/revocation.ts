@@ -8,7 +8,7 @@ import { generateSigningKeys, loadSigningKeys } from "../src/token/signing-keys.
 import { type Contestant, HEADERS, measure, type Plan, withRevocations } from "./compare.ts";
 import { ITEM, policyText } from "./policy.ts";
 import { memory, startOrigin } from "./process.ts";
-import { spreadOf, table } from "./statistics.ts";
+import { pairedRatio, percent, spreadOf, table } from "./statistics.ts";
 import { AUDIENCE, type Issuer, startIssuer } from "./tokens.ts";
 import { type RunningWorker, startScopegate, stopWorker } from "./worker.ts";
 
@@ -46,16 +46,18 @@ async function sizes(plan: Plan, issuer: Issuer, origin: string): Promise<void> 
   }
   const memories = contestants.map(({ pid }) => memory(pid));
   const measured = await measure(contestants, plan);
-  const least = measured[0]?.requestsPerSecond.median ?? Number.NaN;
-  const rows = measured.map(({ name, requestsPerSecond, cpuMicroseconds }, index) => [
+  const [none] = measured;
+  const rows = measured.map(({ name, requestsPerSecond, cpuMicroseconds, rateByRound, cpuByRound }, index) => [
     name,
     requestsPerSecond.median.toFixed(0),
-    `${((requestsPerSecond.median / least - 1) * 100).toFixed(1)} %`,
+    percent(pairedRatio(rateByRound, none?.rateByRound ?? [])),
     cpuMicroseconds.median.toFixed(1),
+    percent(pairedRatio(cpuByRound, none?.cpuByRound ?? [])),
     (first[index] ?? 0).toFixed(0),
     (((memories[index] ?? 0) - (memories[0] ?? 0)) / 2 ** 20).toFixed(1),
   ]);
-  console.log(table(["", "requests/s", "of none", "CPU µs/request", "first request ms", "more memory MiB"], rows));
+  const head = ["", "requests/s", "of none", "CPU µs/request", "of none", "first request ms", "more memory MiB"];
+  console.log(table(head, rows));
   console.log("\nMemory is the process's, D1's and KV's simulators included, right after the first request.");
 }
 

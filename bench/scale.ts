@@ -2,10 +2,10 @@
 import { createRequire } from "node:module";
 import { type Contestant, HEADERS, type Measured, measure, type Plan } from "./compare.ts";
 import { ITEM, policyText } from "./policy.ts";
-import { cpuSeconds, load, memory, startOrigin } from "./process.ts";
-import { spreadOf, table } from "./statistics.ts";
+import { cpuSeconds, load, mainThreadSeconds, memory, startOrigin } from "./process.ts";
+import { pairedRatio, percent, spreadOf, table } from "./statistics.ts";
 import { type Issuer, startIssuer } from "./tokens.ts";
-import { startScopegate, stopWorker } from "./worker.ts";
+import { type RunningWorker, startScopegate, stopWorker } from "./worker.ts";
 
 interface Surroundings {
   readonly issuer: Issuer;
@@ -21,17 +21,17 @@ async function around(work: (surroundings: Surroundings) => Promise<void>): Prom
   }
 }
 
-/** Each measured against the first: its CPU per request and how much more that is. */
+/** Each measured against the first, in the same round: how much more CPU it takes, and how many requests less it serves. */
 function printGrowth(measured: readonly Measured[]): void {
-  const first = measured[0]?.cpuMicroseconds.median ?? Number.NaN;
-  const rows = measured.map(({ name, cpuMicroseconds, requestsPerSecond }) => [
+  const rows = measured.map(({ name, cpuMicroseconds, requestsPerSecond, cpuByRound, rateByRound }) => [
     name,
     requestsPerSecond.median.toFixed(0),
     cpuMicroseconds.median.toFixed(1),
     `${cpuMicroseconds.least.toFixed(1)}–${cpuMicroseconds.most.toFixed(1)}`,
-    `${((cpuMicroseconds.median / first - 1) * 100).toFixed(1)} %`,
+    percent(pairedRatio(cpuByRound, measured[0]?.cpuByRound ?? [])),
+    percent(pairedRatio(rateByRound, measured[0]?.rateByRound ?? [])),
   ]);
-  console.log(table(["", "requests/s", "CPU µs/request", "spread", "more than the first"], rows));
+  console.log(table(["", "requests/s", "CPU µs/request", "spread", "CPU, of the first", "requests/s"], rows));
 }
 
 /** 10, 1,000 and 10,000 routes (with 1,000 scopes): per request, and to load. */
@@ -39,34 +39,54 @@ export function routes(plan: Plan): Promise<void> {
   return around(async ({ issuer, origin }) => {
     const sizes = [10, 1000, 10_000];
     const token = issuer.tokens("ES256", 1);
-    const contestants: Contestant[] = [];
+    const contestants: (Contestant & RunningWorker)[] = [];
     for (const size of sizes) {
       const policy = policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url });
       contestants.push({ name: `${size} routes`, ...(await startScopegate(policy, origin)), tokens: () => token });
     }
     printGrowth(await measure(contestants, plan));
 
-    console.log(
-      "\nCPU to load, in workerd (from the start of the process to its first answer, less that of 10 routes):",
+    for (const contestant of contestants) await stopWorker(contestant);
+    await printLoading(
+      sizes,
+      (size) => startScopegate(policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url }), origin),
+      plan.repeats,
     );
-    const loads = sizes.map((): number[] => []);
-    for (let round = 0; round < plan.rounds; round++) {
-      for (const [index, size] of sizes.entries()) {
-        const policy = policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url });
-        const worker = await startScopegate(policy, origin);
-        await fetch(`http://127.0.0.1:${worker.port}/_scopegate/health`);
-        loads[index]?.push(cpuSeconds(worker.pid) * 1000);
-        await stopWorker(worker);
-      }
-    }
-    const least = spreadOf(loads[0] ?? []).median;
-    for (const [index, size] of sizes.entries()) {
-      const { median, least: low, most } = spreadOf(loads[index] ?? []);
-      console.log(
-        `${String(size).padStart(7)} routes ${(median - least).toFixed(0).padStart(5)} ms (${(low - least).toFixed(0)} to ${(most - least).toFixed(0)})`,
-      );
-    }
   });
+}
+
+/**
+ * The CPU from the start of workerd to its first answer, less that of the smallest policy in the same round: of the thread
+ * that runs the Worker, which is what Workers are charged for, and of all, those that help V8 to collect and to compile too.
+ */
+async function printLoading(
+  sizes: readonly number[],
+  start: (size: number) => Promise<RunningWorker>,
+  rounds: number,
+): Promise<void> {
+  const more = sizes.map(() => ({ thread: [] as number[], process: [] as number[] }));
+  for (let round = 0; round < rounds; round++) {
+    process.stderr.write(`loading, round ${round + 1} of ${rounds} …\n`);
+    let first: { readonly thread: number; readonly process: number } | undefined;
+    for (const [index, size] of sizes.entries()) {
+      const worker = await start(size);
+      await fetch(`http://127.0.0.1:${worker.port}/_scopegate/health`);
+      const used = { thread: mainThreadSeconds(worker.pid) * 1000, process: cpuSeconds(worker.pid) * 1000 };
+      first ??= used;
+      more[index]?.thread.push(used.thread - first.thread);
+      more[index]?.process.push(used.process - first.process);
+      await stopWorker(worker);
+    }
+  }
+  const rows = sizes.map((size, index) => [
+    `${size} routes`,
+    ...[more[index]?.thread, more[index]?.process].flatMap((values) => {
+      const { median, least, most } = spreadOf(values ?? []);
+      return [median.toFixed(0), `${least.toFixed(0)}–${most.toFixed(0)}`];
+    }),
+  ]);
+  console.log(`\nTo load, in ms of CPU more than with ${sizes[0]} routes (at most 150 for 10,000):`);
+  console.log(table(["", "the Worker's thread", "spread", "all threads", "spread"], rows));
 }
 
 /** Tokens with 1 to 1,000 scopes. */
@@ -117,7 +137,7 @@ export function connections(plan: Plan): Promise<void> {
     for (const count of [1, 10, 100, 1000]) {
       await load({ ...job, connections: count, seconds: 1 });
       const before = cpuSeconds(worker.pid);
-      const result = await load({ ...job, connections: count, seconds: plan.seconds });
+      const result = await load({ ...job, connections: count, seconds: plan.seconds * plan.repeats });
       const cpu = ((cpuSeconds(worker.pid) - before) / result.requests) * 1e6;
       const [rate, p99] = [result.requests / result.seconds, result.p99Milliseconds];
       rows.push([`${count} connections`, rate.toFixed(0), cpu.toFixed(1), p99.toFixed(1)]);

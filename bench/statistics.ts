@@ -1,4 +1,4 @@
-/** Medians and spread over a few rounds. */
+/** Medians and spread over rounds. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -11,6 +11,19 @@ export function spreadOf(values: readonly number[]): Spread {
   const upper = sorted[middle] ?? Number.NaN;
   const lower = sorted[sorted.length % 2 === 0 ? middle - 1 : middle] ?? Number.NaN;
   return { median: (upper + lower) / 2, least: sorted[0] ?? Number.NaN, most: sorted.at(-1) ?? Number.NaN };
+}
+
+/**
+ * One measure over another, round by round, and the median of that. A shared machine's speed drifts from minute to minute;
+ * within a round it drifts little.
+ */
+export function pairedRatio(above: readonly number[], below: readonly number[]): number {
+  return spreadOf(below.map((value, round) => (above[round] ?? Number.NaN) / value)).median;
+}
+
+/** A ratio as what it is more, or less, than one. */
+export function percent(ratio: number): string {
+  return `${((ratio - 1) * 100).toFixed(1)} %`;
 }
 
 /** A Markdown table, its columns padded so that a terminal shows it too. */

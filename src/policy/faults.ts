@@ -23,10 +23,11 @@ export interface Faults {
 
 export function faultsOf(text: string): Faults {
   const list: Fault[] = [];
-  const lines = text.split("\n");
+  let lines: ReadonlyMap<string, number> | null = null;
   return {
     list,
     add: (path, message) => {
+      lines ??= linesOf(text);
       list.push({ path: writtenPath(path), line: lineOf(lines, path), message });
     },
   };
@@ -99,16 +100,21 @@ function writtenPath(path: KeyPath): string {
   return written === "" ? "policy" : written;
 }
 
-/**
- * The line on which a key stands, by looking for table headers and keys as TOML writes them; the line of the nearest
- * key above it that is found, where the key itself is not there or is written in another way.
- */
-function lineOf(lines: readonly string[], path: KeyPath): number | null {
-  let best: number | null = null;
-  let bestDepth = 0;
+/** The line of a key; of the nearest above it, where it is not there itself or is written in another way. */
+function lineOf(lines: ReadonlyMap<string, number>, path: KeyPath): number | null {
+  for (let depth = path.length; depth > 0; depth--) {
+    const line = lines.get(JSON.stringify(path.slice(0, depth)));
+    if (line !== undefined) return line;
+  }
+  return null;
+}
+
+/** On which line each key first stands, by looking for table headers and keys as TOML writes them. */
+function linesOf(text: string): ReadonlyMap<string, number> {
+  const lines = new Map<string, number>();
   let table: KeyPath = [];
   const counts = new Map<string, number>();
-  for (const [position, line] of lines.entries()) {
+  for (const [position, line] of text.split("\n").entries()) {
     const header = /^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$/.exec(line);
     let here: KeyPath;
     if (header !== null) {
@@ -127,13 +133,10 @@ function lineOf(lines: readonly string[], path: KeyPath): number | null {
       if (assignment === null) continue;
       here = [...table, ...keysOf(assignment[1] ?? "")];
     }
-    const depth = sharedDepth(here, path);
-    if (depth === here.length && depth > bestDepth) {
-      best = position + 1;
-      bestDepth = depth;
-    }
+    const key = JSON.stringify(here);
+    if (!lines.has(key)) lines.set(key, position + 1);
   }
-  return best;
+  return lines;
 }
 
 function keysOf(dotted: string): string[] {
@@ -142,10 +145,4 @@ function keysOf(dotted: string): string[] {
     keys.push(match[1] ?? match[2] ?? match[3] ?? "");
   }
   return keys;
-}
-
-function sharedDepth(a: KeyPath, b: KeyPath): number {
-  let depth = 0;
-  while (depth < a.length && depth < b.length && a[depth] === b[depth]) depth++;
-  return depth;
 }

@@ -11,33 +11,31 @@ import type { RawPolicy, RawRoute, RawRouteTable } from "../schema.ts";
 import { type Catalogue, isReserved, type Scope } from "../scope.ts";
 import { unknownScope } from "./compile-scopes.ts";
 
-/** What many routes of a large policy say alike is compiled once, and shared. */
+/** What many routes of a large policy say alike is read once, and shared. */
 interface Shared {
-  /** Of one list of scopes that the catalogue has, by the list. */
+  /** By the methods of a key, as they stand there. */
+  readonly methods: Map<string, readonly string[]>;
+  /** Of one scope that the catalogue has, by its name. */
   readonly requirements: Map<string, Requirement>;
   /** Of one template over the names of a pattern, by both. */
   readonly resources: Map<string, readonly AllowListTemplate[]>;
+  /** What is said of a scope that the catalogue lacks: the search for what was meant takes its time. */
+  readonly unknown: Map<string, string>;
 }
 
 export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faults): RoutePattern[] {
   const routes: RoutePattern[] = [];
-  const shared: Shared = { requirements: new Map(), resources: new Map() };
+  const shared: Shared = { methods: new Map(), requirements: new Map(), resources: new Map(), unknown: new Map() };
   for (const [key, written] of Object.entries(raw.routes)) {
     const path = ["routes", key];
-    const parsed = parseKey(key, raw.gateway.admin_path);
+    const parsed = parseKey(key, raw.gateway.admin_path, shared);
     if ("error" in parsed) {
       faults.add(path, parsed.error);
       continue;
     }
     const table = tableOf(written);
-    const requirement = compileRequirement(
-      table,
-      typeof written === "object" && !Array.isArray(written),
-      path,
-      catalogue,
-      shared,
-      faults,
-    );
+    const isTable = table === written;
+    const requirement = compileRequirement(table, isTable, path, catalogue, shared, faults);
     routes.push({
       pattern: parsed.pattern,
       route: {
@@ -61,22 +59,34 @@ export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faul
   return routes;
 }
 
-function parseKey(key: string, adminPath: string): { methods: string[]; pattern: Pattern } | { error: string } {
+interface ParsedKey {
+  readonly methods: readonly string[];
+  readonly pattern: Pattern;
+}
+
+function parseKey(key: string, adminPath: string, { methods: known }: Shared): ParsedKey | { readonly error: string } {
   const space = key.indexOf(" ");
   if (space < 0) return { error: 'a route\'s key is "METHODS PATTERN", as "GET /v1/charges"' };
-  const methods = key.slice(0, space).split(",");
+  const words = key.slice(0, space);
+  const methods = known.get(words) ?? parseMethods(words);
+  if ("error" in methods) return methods;
+  known.set(words, methods);
+  const pattern = parsePattern(key.slice(space + 1));
+  if ("error" in pattern) return pattern;
+  if (isUnder(pattern.text, adminPath)) return { error: `no route lies under ${adminPath}` };
+  if (isUnder(pattern.text, WELL_KNOWN)) return { error: `no route lies under ${WELL_KNOWN}` };
+  return { methods, pattern };
+}
+
+function parseMethods(words: string): readonly string[] | { readonly error: string } {
+  const methods = words.split(",");
   for (const method of methods) {
     if (method === "*" && methods.length > 1) return { error: "* stands for every method and stands alone" };
     if (method !== "*" && !/^[A-Z][A-Z0-9!#$%&'+.^_`|~-]*$/.test(method)) {
       return { error: `"${method}" is not a method; write it in upper case, several with commas and no space` };
     }
   }
-  if (methods.length > 1 && new Set(methods).size !== methods.length) return { error: "names a method twice" };
-  const pattern = parsePattern(key.slice(space + 1));
-  if ("error" in pattern) return pattern;
-  if (isUnder(pattern.text, adminPath)) return { error: `no route lies under ${adminPath}` };
-  if (isUnder(pattern.text, WELL_KNOWN)) return { error: `no route lies under ${WELL_KNOWN}` };
-  return { methods, pattern };
+  return new Set(methods).size === methods.length ? methods : { error: "names a method twice" };
 }
 
 function isUnder(text: string, reserved: string): boolean {
@@ -96,6 +106,11 @@ function compileRequirement(
   shared: Shared,
   faults: Faults,
 ): Requirement {
+  const { all, any } = table;
+  const only = all?.length === 1 && any === undefined && !table.authenticated && !table.public ? all[0] : undefined;
+  const known = only === undefined ? undefined : shared.requirements.get(only);
+  if (known !== undefined) return known;
+
   const said = (["all", "any", "authenticated", "public"] as const).filter((key) => table[key] !== undefined);
   if (said.length !== 1) {
     const found = said.length === 0 ? "none of them" : said.join(" and ");
@@ -103,35 +118,30 @@ function compileRequirement(
   }
   if (table.public) return { kind: "public" };
   if (table.authenticated) return { kind: "authenticated" };
-
-  const list = table.any === undefined ? (table.all ?? []).join(" ") : null;
-  const known = list === null ? undefined : shared.requirements.get(list);
-  if (known !== undefined) return known;
-  const groups = table.any?.map((entry) => (typeof entry === "string" ? [entry] : entry)) ?? [table.all ?? []];
+  const groups = any?.map((entry) => (typeof entry === "string" ? [entry] : entry)) ?? [all ?? []];
   const alternatives = groups.map((names, position): Alternative => {
     const place = [
       ...path,
-      ...(isTable ? [table.any === undefined ? "all" : "any"] : []),
-      ...(table.any === undefined ? [] : [position]),
+      ...(isTable ? [any === undefined ? "all" : "any"] : []),
+      ...(any === undefined ? [] : [position]),
     ];
     const scopes = [...new Set(names)].flatMap((name): Scope[] => {
       const scope = catalogue.byName.get(name);
       if (scope !== undefined && !isReserved(name)) return [scope];
-      faults.add(
-        place,
-        isReserved(name)
+      const text =
+        shared.unknown.get(name) ??
+        (isReserved(name)
           ? `"${name}" is the gateway's own and not for routes`
-          : unknownScope(name, catalogue.byName.keys()),
-      );
+          : unknownScope(name, catalogue.byName.keys()));
+      shared.unknown.set(name, text);
+      faults.add(place, text);
       return [];
     });
     return { scopes, header: scopes.map((scope) => scope.name).join(" ") };
   });
   const requirement: Requirement = { kind: "scopes", alternatives, names: [...new Set(groups.flat())] };
-  // A list with a scope that is unknown is told at each route that has it.
-  if (list !== null && alternatives[0]?.scopes.length === requirement.names.length) {
-    shared.requirements.set(list, requirement);
-  }
+  // One that is unknown is told at each route that has it.
+  if (only !== undefined && alternatives[0]?.scopes.length === 1) shared.requirements.set(only, requirement);
   return requirement;
 }
 
@@ -149,8 +159,10 @@ function compileResources(
     return null;
   }
   const written = typeof table.resource === "string" ? [table.resource] : table.resource;
-  const name = JSON.stringify([written, pattern.names, pattern.star]);
-  const known = shared.resources.get(name);
+  const [only = ""] = written;
+  // Names hold no line break, so that one text stands for one template over one list of names.
+  const name = written.length === 1 ? `${pattern.names.join(" ")}${pattern.star ? " *" : ""}\n${only}` : null;
+  const known = name === null ? undefined : shared.resources.get(name);
   if (known !== undefined) return known;
   const templates = written.flatMap((text) => {
     const template = parseTemplate(text, pattern.names, pattern.star);
@@ -158,6 +170,6 @@ function compileResources(
     faults.add([...path, "resource"], template.error);
     return [];
   });
-  if (templates.length === written.length) shared.resources.set(name, templates);
+  if (name !== null && templates.length === 1) shared.resources.set(name, templates);
   return templates;
 }

@@ -68,7 +68,7 @@ export type ConditionTable = v.InferOutput<typeof conditionsSchema>;
 /** Compiles what a schema with `conditionEntries` has accepted; `null` where none of its keys is there. */
 export function compileConditions(table: ConditionTable): Conditions | null {
   const { cidr, not_cidr, hours, countries, max_token_age } = table;
-  if ([cidr, not_cidr, hours, countries, max_token_age].every((value) => value === undefined)) return null;
+  if ((cidr ?? not_cidr ?? hours ?? countries ?? max_token_age) === undefined) return null;
   return {
     cidr: cidr === undefined ? null : cidr.map(cidrOf),
     notCidr: not_cidr === undefined ? null : not_cidr.map(cidrOf),

@@ -25,43 +25,52 @@ export interface Pattern {
   readonly star: boolean;
 }
 
-/** Parses a pattern, or says what is wrong with it. */
-export function parsePattern(written: string): Pattern | { readonly error: string } {
-  if (!written.startsWith("/")) return { error: "a pattern begins with a slash" };
-  if (written.includes("//")) return { error: "a pattern has no empty segments" };
-  const text = written.length > 1 && written.endsWith("/") ? written.slice(0, -1) : written;
-  const segments: Segment[] = [];
-  const names: string[] = [];
-  const parts = text === "/" ? [] : text.slice(1).split("/");
-  let star = false;
-
-  for (const [position, part] of parts.entries()) {
-    if (part === "*" && position === parts.length - 1) {
-      star = true;
-      break;
-    }
-    if (part.includes("*")) return { error: "a * stands alone, as the last segment" };
-    const segment = parseSegment(part, names);
-    if ("error" in segment) return segment;
-    segments.push(segment);
-  }
-  if (new Set(names).size !== names.length) return { error: "the names in a pattern differ" };
-  return { text, segments, names, star };
-}
-
 /** What most literals look like: canonical beyond doubt. */
 const PLAIN_LITERAL = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$/;
 
 const PLAIN_NAME = /^:[A-Za-z_][A-Za-z0-9_]*$/;
 const NAME: Segment = { kind: "name" };
+const NO_NAMES: readonly string[] = [];
 
-/** Parses one segment and adds its names. */
-function parseSegment(part: string, names: string[]): Segment | { readonly error: string } {
-  if (PLAIN_LITERAL.test(part)) return { kind: "literal", text: part };
-  if (PLAIN_NAME.test(part)) {
-    names.push(part.slice(1));
-    return NAME;
-  }
+/** Parses a pattern, or says what is wrong with it. */
+export function parsePattern(written: string): Pattern | { readonly error: string } {
+  if (!written.startsWith("/")) return { error: "a pattern begins with a slash" };
+  if (written.includes("//")) return { error: "a pattern has no empty segments" };
+  const text = written.length > 1 && written.endsWith("/") ? written.slice(0, -1) : written;
+  const parts = text === "/" ? [] : text.slice(1).split("/");
+  const star = parts.at(-1) === "*";
+  if (star) parts.pop();
+
+  let names = NO_NAMES;
+  let error: string | null = null;
+  const segments = parts.map((part): Segment => {
+    if (PLAIN_LITERAL.test(part)) return { kind: "literal", text: part };
+    if (part.startsWith(":") && PLAIN_NAME.test(part)) {
+      names = [...names, part.slice(1)];
+      return NAME;
+    }
+    const parsed = parseSegment(part);
+    if ("error" in parsed) {
+      error ??= parsed.error;
+      return NAME;
+    }
+    names = [...names, ...parsed.names];
+    return parsed.segment;
+  });
+  if (error !== null) return { error };
+  if (names.length > 1 && new Set(names).size !== names.length) return { error: "the names in a pattern differ" };
+  return { text, segments, names, star };
+}
+
+interface ParsedSegment {
+  readonly segment: Segment;
+  readonly names: readonly string[];
+}
+
+/** Parses one segment of any kind. */
+function parseSegment(part: string): ParsedSegment | { readonly error: string } {
+  if (part.includes("*")) return { error: "a * stands alone, as the last segment" };
+  const names: string[] = [];
   const pieces: Piece[] = [];
   let rest = false;
   let at = 0;
@@ -77,7 +86,7 @@ function parseSegment(part: string, names: string[]): Segment | { readonly error
     }
   }
   if (at < part.length) pieces.push(part.slice(at));
-  if (rest) return { kind: "rest" };
+  if (rest) return { segment: { kind: "rest" }, names };
 
   for (const piece of pieces) {
     if (piece === null) continue;
@@ -86,8 +95,8 @@ function parseSegment(part: string, names: string[]): Segment | { readonly error
     if (error !== null) return { error };
   }
   const [only] = pieces;
-  if (pieces.length > 1) return { kind: "mixed", pieces };
-  return only === null || only === undefined ? { kind: "name" } : { kind: "literal", text: only };
+  if (pieces.length > 1) return { segment: { kind: "mixed", pieces }, names };
+  return { segment: { kind: "literal", text: only ?? "" }, names };
 }
 
 /** A literal must be spelt as the canonical path is, or it could never match. */

@@ -12,7 +12,7 @@ import { addIssues, type Fault, type Faults, faultsOf, type KeyPath } from "./fa
 import type { CorsPolicy, Policy } from "./policy.ts";
 import { builtInRoutes, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
-import { createRouter, type RoutePattern } from "./routing/router.ts";
+import { createRouter, patternsOf } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 
@@ -114,14 +114,17 @@ function compile(raw: RawPolicy, faults: Faults): Policy {
   const catalogue = compileScopes(raw, faults);
   const bundles = compileBundles(raw, catalogue, faults);
   const issuers = compileIssuers(raw, catalogue, faults);
-  const operators = compileRoutes(raw, catalogue, faults);
-  const router = createRouter(operators, patternsOf(builtInRoutes(gateway.admin_path, catalogue)), {
-    adminPath: gateway.admin_path,
-    caseSensitivePaths: raw.origin.case_sensitive_paths,
-    onConflict: (first, second, method) => {
-      faults.add(["routes", second.key], `says ${method} of the same paths as "${first.key}"`);
+  const router = createRouter(
+    compileRoutes(raw, catalogue, faults),
+    patternsOf(builtInRoutes(gateway.admin_path, catalogue)),
+    {
+      adminPath: gateway.admin_path,
+      caseSensitivePaths: raw.origin.case_sensitive_paths,
+      onConflict: (first, second, method) => {
+        faults.add(["routes", second.key], `says ${method} of the same paths as "${first.key}"`);
+      },
     },
-  });
+  );
 
   const refresh = seconds(revocation.refresh);
   const staleness = seconds(revocation.max_staleness);
@@ -156,7 +159,7 @@ function compile(raw: RawPolicy, faults: Faults): Policy {
     },
     catalogue,
     bundles,
-    routes: operators.map(({ route }) => route),
+    routes: router.routes,
     router,
     silences: raw.checks.silence.map(({ rule, at, reason }) => ({ rule, at: at ?? null, reason })),
   };
@@ -225,13 +228,6 @@ function compileCors(raw: RawPolicy, faults: Faults): CorsPolicy | null {
     headers: cors.headers,
     maxAgeSeconds: seconds(cors.max_age),
   };
-}
-
-function patternsOf(routes: ReturnType<typeof builtInRoutes>): RoutePattern[] {
-  return routes.flatMap((route) => {
-    const pattern = parsePattern(route.pattern);
-    return "error" in pattern ? [] : [{ route, pattern }];
-  });
 }
 
 /** The schema has checked the spelling. */

@@ -23,8 +23,8 @@ interface Shared {
   readonly unknown: Map<string, string>;
 }
 
-export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faults): RoutePattern[] {
-  const routes: RoutePattern[] = [];
+/** One after the other: a large policy's patterns need not all be in memory. */
+export function* compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faults): Generator<RoutePattern> {
   const shared: Shared = { methods: new Map(), requirements: new Map(), resources: new Map(), unknown: new Map() };
   for (const [key, written] of Object.entries(raw.routes)) {
     const path = ["routes", key];
@@ -36,7 +36,10 @@ export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faul
     const table = tableOf(written);
     const isTable = table === written;
     const requirement = compileRequirement(table, isTable, path, catalogue, shared, faults);
-    routes.push({
+    if (requirement.kind === "public" && table.max_token_age !== undefined) {
+      faults.add([...path, "max_token_age"], "a public route looks at no token");
+    }
+    yield {
       pattern: parsed.pattern,
       route: {
         key,
@@ -51,12 +54,8 @@ export function compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faul
         unboundedConnection: table.connection === "unbounded",
         written,
       },
-    });
-    if (requirement.kind === "public" && table.max_token_age !== undefined) {
-      faults.add([...path, "max_token_age"], "a public route looks at no token");
-    }
+    };
   }
-  return routes;
 }
 
 interface ParsedKey {

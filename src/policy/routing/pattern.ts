@@ -195,8 +195,12 @@ function kindAt(pattern: Pattern, segment: Segment | undefined): (typeof KINDS)[
 }
 
 /** Whether another pattern may match the same paths without standing at the same place of the trie. */
-export function hasOtherWords({ segments, star }: Pattern): boolean {
-  return (star && segments.at(-1)?.kind === "name") || segments.some(({ kind }) => kind === "rest");
+export function hasOtherWords(pattern: Pattern): boolean {
+  return (pattern.star && pattern.segments.at(-1)?.kind === "name") || hasRest(pattern);
+}
+
+export function hasRest({ segments, names }: Pattern): boolean {
+  return names.length > 0 && segments.some(({ kind }) => kind === "rest");
 }
 
 /**

@@ -13,7 +13,7 @@
 
 import type { Route } from "../policy.ts";
 import { WELL_KNOWN } from "./built-in-routes.ts";
-import { hasOtherWords, type Pattern, pathSet } from "./pattern.ts";
+import { hasOtherWords, type Pattern, parsePattern, pathSet } from "./pattern.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
 
 export type Found =
@@ -27,6 +27,8 @@ export interface Router {
   readonly find: (method: string, path: string) => Found;
   /** The keys of all routes whose pattern matches, whatever their method; for explanations. */
   readonly matching: (path: string) => readonly Route[];
+  /** The operator's, in the order in which they came. */
+  readonly routes: readonly Route[];
 }
 
 export interface RoutePattern {
@@ -44,17 +46,17 @@ export interface RouterOptions {
   readonly onConflict: (first: Route, second: Route, method: string) => void;
 }
 
+/** Takes the operator's routes one by one and keeps none of their patterns but where one is compared. */
 export function createRouter(
-  operators: readonly RoutePattern[],
+  operators: Iterable<RoutePattern>,
   builtIn: readonly RoutePattern[],
   options: RouterOptions,
 ): Router {
   const own = emptyNode();
   for (const { route, pattern } of builtIn) addToTrie(own, pattern, route);
-  const root = operatorsTrie(operators, options.onConflict);
-  const hasCapitals = !options.caseSensitivePaths && operators.some(({ pattern }) => isFolded(pattern));
+  const { root, routes, hasCapitals } = operatorsTrie(operators, options);
   // A policy without capitals is its own folded form.
-  const folded = options.caseSensitivePaths ? null : hasCapitals ? foldedTrie(operators) : root;
+  const folded = options.caseSensitivePaths ? null : hasCapitals ? foldedTrie(routes) : root;
 
   const isReserved = (path: string): boolean => isUnder(path, options.adminPath) || isUnder(path, WELL_KNOWN);
 
@@ -77,15 +79,28 @@ export function createRouter(
     for (const leaf of leavesOf(isReserved(path) ? own : root, path)) found.add(leaf);
     return [...found];
   };
-  return { find, matching };
+  return { find, matching, routes };
+}
+
+interface OperatorsTrie {
+  readonly root: TrieNode;
+  readonly routes: readonly Route[];
+  readonly hasCapitals: boolean;
 }
 
 /** The trie of the operator's routes, whose conflicts are told. */
-function operatorsTrie(operators: readonly RoutePattern[], onConflict: RouterOptions["onConflict"]): TrieNode {
+function operatorsTrie(
+  operators: Iterable<RoutePattern>,
+  { caseSensitivePaths, onConflict }: RouterOptions,
+): OperatorsTrie {
   const root = emptyNode();
+  const routes: Route[] = [];
+  let hasCapitals = false;
   /** By method and paths: of the few patterns that can say in other words what another says. */
   const seen = new Map<string, Route>();
   for (const { route, pattern } of operators) {
+    routes.push(route);
+    hasCapitals ||= !caseSensitivePaths && isFolded(pattern);
     if (!hasOtherWords(pattern)) {
       addToTrie(root, pattern, route, onConflict);
       continue;
@@ -98,7 +113,7 @@ function operatorsTrie(operators: readonly RoutePattern[], onConflict: RouterOpt
     }
     addToTrie(root, pattern, route);
   }
-  return root;
+  return { root, routes, hasCapitals };
 }
 
 function missing(root: TrieNode, path: string): Found {
@@ -120,16 +135,24 @@ function isUnder(path: string, prefix: string): boolean {
  * Lower-case spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
  * the key decides, never the order of the file.
  */
-function foldedTrie(operators: readonly RoutePattern[]): TrieNode {
+function foldedTrie(routes: readonly Route[]): TrieNode {
   const root = emptyNode();
   const capitals: RoutePattern[] = [];
-  for (const entry of operators) {
-    if (isFolded(entry.pattern)) capitals.push({ route: entry.route, pattern: foldedPattern(entry.pattern) });
-    else addToTrie(root, entry.pattern, entry.route);
+  for (const { route, pattern } of patternsOf(routes)) {
+    if (isFolded(pattern)) capitals.push({ route, pattern: foldedPattern(pattern) });
+    else addToTrie(root, pattern, route);
   }
   capitals.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
   for (const { route, pattern } of capitals) addToTrie(root, pattern, route);
   return root;
+}
+
+/** Routes with their patterns, which have been parsed before. */
+export function patternsOf(routes: readonly Route[]): RoutePattern[] {
+  return routes.flatMap((route) => {
+    const pattern = parsePattern(route.pattern);
+    return "error" in pattern ? [] : [{ route, pattern }];
+  });
 }
 
 /** Whether lowering the pattern's literals changes it. */

@@ -6,7 +6,7 @@
  */
 
 import type { Route } from "../policy.ts";
-import { compareMixed, compareSpecificity, matchMixed, type Pattern, type Piece } from "./pattern.ts";
+import { compareMixed, compareSpecificity, hasRest, matchMixed, type Pattern, type Piece } from "./pattern.ts";
 
 export interface RouteMatch {
   readonly kind: "found";
@@ -29,8 +29,8 @@ export interface TrieNode {
 }
 
 interface Leaf {
-  /** Of the first route that ends here; the others' differ in names only. */
-  readonly pattern: Pattern;
+  /** Of the first route that ends here; the others' differ in names only. `null` but below a `:name+`, where it is compared. */
+  readonly pattern: Pattern | null;
   /** Few: a search from the left is quicker than a map, and lighter by far. */
   methods: readonly MethodMatch[];
   any: RouteMatch | null;
@@ -87,7 +87,7 @@ export function addToTrie(
     }
   }
   const place = pattern.star ? "star" : "end";
-  node[place] ??= { pattern, methods: NO_METHODS, any: null };
+  node[place] ??= { pattern: hasRest(pattern) ? pattern : null, methods: NO_METHODS, any: null };
   const leaf: Leaf = node[place];
   for (const method of route.methods) {
     const match: MethodMatch = { kind: "found", route, values: NO_VALUES, method };

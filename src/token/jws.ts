@@ -7,8 +7,7 @@
  * `x5u`, `x5c`, which Cloud Foundry's UAA sends) is not followed.
  * Leaves to `verify.ts`: everything that the contents mean. Nothing here proves who wrote the token.
  *
- * Headers are remembered by their text, because all tokens of one key share one; the payload is decoded once here and once
- * more inside jose.
+ * Headers are remembered by their text, because all tokens of one key share one.
  */
 import { base64url } from "jose";
 

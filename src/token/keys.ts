@@ -22,7 +22,7 @@ export interface VerificationKey {
 }
 
 export interface ImportedKey {
-  readonly key: CryptoKey | Uint8Array;
+  readonly key: CryptoKey;
   /** The `kid`, else the RFC 7638 thumbprint. */
   readonly keyId: string;
 }
@@ -76,8 +76,10 @@ export async function importKey(key: VerificationKey, algorithm: string): Promis
   const known = key.imported.get(name);
   if (known !== undefined) return known;
   try {
+    const material = await importJWK(key.material, name);
+    if (material instanceof Uint8Array) return null;
     const imported: ImportedKey = {
-      key: await importJWK(key.material, name),
+      key: material,
       keyId: key.kid ?? (await calculateJwkThumbprint(key.material)),
     };
     key.imported.set(name, imported);

@@ -99,7 +99,7 @@ function failingOfScopes(scopes: readonly Scope[], holder: Holder, asked: Asked)
 }
 
 export function factsOf(asked: Asked, issuedAtSeconds: number | null): ConditionFacts {
-  return { address: asked.address, country: asked.country(), nowSeconds: asked.nowSeconds, issuedAtSeconds };
+  return { address: asked.address, country: asked.country, nowSeconds: asked.nowSeconds, issuedAtSeconds };
 }
 
 function denied(denial: Denial): Decision {

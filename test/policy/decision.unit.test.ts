@@ -107,3 +107,24 @@ test("a list that covers nothing is refused where nothing is touched, and a narr
   expect(outcome({ path: "/all", allowList: ["a:b"] })).toBe("resource_not_allowed");
   expect(outcome({ path: "/all" })).toBe("allowed with nothing");
 });
+
+test("asks for the caller's country where a condition reads it, and nowhere else", () => {
+  const found = policy.router.find("GET", "/all");
+  if (found.kind !== "found") throw new Error("no route");
+  let asked = 0;
+  const country = (): string => {
+    asked++;
+    return "DE";
+  };
+  const call = { values: [], query: "", header: () => null, address: "10.0.0.1", country, nowSeconds: NOW };
+  const holder = (conditions: unknown) => ({
+    grant: grantOf(policy.catalogue, ["*"], { wildcards: true, admin: false }, NOW),
+    allowList: readAllowList(undefined),
+    conditions: readConditions(conditions),
+    issuedAtSeconds: NOW,
+  });
+  expect(decide(found.route, holder({ cidr: ["10.0.0.0/8"], max_token_age: "1h" }), call).allowed).toBe(true);
+  expect(asked).toBe(0);
+  expect(decide(found.route, holder({ countries: ["DE"] }), call).allowed).toBe(true);
+  expect(asked).toBe(1);
+});

@@ -24,8 +24,8 @@ export interface Conditions {
 export interface ConditionFacts {
   /** The caller's address as text; `null` where there is none. */
   readonly address: string | null;
-  /** The caller's country, ISO 3166-1 alpha-2, upper-case; `null` where it is not known. */
-  readonly country: string | null;
+  /** The caller's country, ISO 3166-1 alpha-2, upper-case; `null` where it is not known. Asked for where it counts. */
+  readonly country: () => string | null;
   readonly nowSeconds: number;
   /** The token's `iat`; `null` where it has none, and where there is no token. */
   readonly issuedAtSeconds: number | null;
@@ -105,7 +105,7 @@ export function failingCondition(conditions: Conditions, facts: ConditionFacts):
     if (notCidr !== null && (address === null || notCidr.some((block) => contains(block, address)))) return "not_cidr";
   }
   if (hours !== null && !isWithin(hours, facts.nowSeconds)) return "hours";
-  if (countries !== null && (facts.country === null || !countries.has(facts.country))) return "countries";
+  if (countries !== null && !countries.has(facts.country() ?? "")) return "countries";
   if (maxTokenAgeSeconds !== null && !isYoung(facts, maxTokenAgeSeconds)) return "max_token_age";
   return null;
 }

@@ -12,7 +12,7 @@ import {
 } from "../../../src/policy/conditions/conditions.ts";
 
 const NOW = Date.parse("2026-03-02T12:00:00Z") / 1000;
-const FACTS: ConditionFacts = { address: "192.0.2.7", country: "DE", nowSeconds: NOW, issuedAtSeconds: NOW - 60 };
+const FACTS: ConditionFacts = { address: "192.0.2.7", country: () => "DE", nowSeconds: NOW, issuedAtSeconds: NOW - 60 };
 
 function failing(table: ConditionTable, facts: Partial<ConditionFacts> = {}): string | null {
   const conditions = compileConditions(v.parse(conditionsSchema, table));
@@ -57,7 +57,7 @@ describe("a condition on the country", () => {
   });
 
   it.each([null, "", "de", "XX", "T1"])("does not hold for the country %j", (country) => {
-    expect(failing({ countries: ["DE", "XK"] }, { country })).toBe("countries");
+    expect(failing({ countries: ["DE", "XK"] }, { country: () => country })).toBe("countries");
   });
 });
 
@@ -89,12 +89,12 @@ describe("a table of conditions", () => {
   it("tells the first that does not hold, in the order of the contract", () => {
     const night = Date.parse("2026-03-02T20:00:00Z") / 1000;
     expect(failing(all)).toBeNull();
-    const worst = { address: "192.0.3.1", country: "FR", nowSeconds: night, issuedAtSeconds: 0 };
+    const worst = { address: "192.0.3.1", country: () => "FR", nowSeconds: night, issuedAtSeconds: 0 };
     expect(failing(all, worst)).toBe("cidr");
     expect(failing(all, { ...worst, address: "192.0.2.200" })).toBe("not_cidr");
     expect(failing(all, { ...worst, address: "192.0.2.7" })).toBe("hours");
     expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW })).toBe("countries");
-    expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW, country: "DE" })).toBe("max_token_age");
+    expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW, country: () => "DE" })).toBe("max_token_age");
   });
 
   it("is none where none of its keys is there", () => {

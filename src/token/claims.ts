@@ -9,6 +9,7 @@
  * later logged or sent to the origin; times outside 0 to 2^53; a confirmation (`cnf`) of any kind, since none can be checked.
  */
 import type { IssuerPolicy } from "../policy/policy.ts";
+import { hasControls } from "../request/controls.ts";
 import type { Jws, JwsHeader } from "./jws.ts";
 
 /** The claims that the other rooms use, in their right types. */
@@ -137,14 +138,6 @@ function stringClaim(payload: Jws["payload"], name: string): string | null | und
   const value = payload[name];
   if (typeof value !== "string" || value === "" || !value.isWellFormed()) return undefined;
   return hasControls(value) ? undefined : value;
-}
-
-function hasControls(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
-  }
-  return false;
 }
 
 /** A NumericDate (RFC 7519 §2), fractions allowed; `null` where it is absent, `undefined` where it is none. */

@@ -11,6 +11,7 @@ import { parseDuration, positiveDurationSchema } from "../../policy/duration.ts"
 import type { Policy } from "../../policy/policy.ts";
 import { parseAllowList } from "../../policy/resources/allow-list.ts";
 import { isReserved, isScopeToken, isWildcard } from "../../policy/scope.ts";
+import { hasControls } from "../../request/controls.ts";
 import { faultsOf, fieldName } from "../body.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 import { type Asked, isKnownScope, longestLifetime } from "./grant.ts";
@@ -175,12 +176,4 @@ function unique(errors: readonly FieldError[]): FieldError[] {
 
 function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function hasControls(text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return true;
-  }
-  return false;
 }

@@ -1,5 +1,6 @@
 /** The issuers: whose keys, which algorithms, which scopes. */
 
+import { hasControls } from "../../request/controls.ts";
 import type { Faults } from "../faults.ts";
 import { closest } from "../near.ts";
 import type { IssuerPolicy } from "../policy.ts";
@@ -31,7 +32,8 @@ export function compileIssuers(raw: RawPolicy, catalogue: Catalogue, faults: Fau
     const path = ["issuers", position];
     if (!isSecureUrl(entry.issuer)) faults.add([...path, "issuer"], "must be an https URL, or http on a loopback host");
     // Where a token is issued under another issuer's, a space ends that issuer's name (`ancestors`).
-    if (/[\s\p{Cc}]/u.test(entry.issuer)) faults.add([...path, "issuer"], "must not hold white space or controls");
+    if (/\s/.test(entry.issuer) || hasControls(entry.issuer))
+      faults.add([...path, "issuer"], "must not hold white space or controls");
     if (entry.issuer === raw.gateway.public_url)
       faults.add([...path, "issuer"], "is this gateway's own; it needs no entry");
     if (seen.has(entry.issuer)) faults.add([...path, "issuer"], `"${entry.issuer}" stands here twice`);

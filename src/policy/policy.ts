@@ -8,7 +8,7 @@
 import type { Conditions } from "./conditions/conditions.ts";
 import type { AllowListTemplate } from "./resources/allow-list-template.ts";
 import type { Router } from "./routing/router.ts";
-import type { RawRoute } from "./schema.ts";
+import type { RawRoute } from "./schema-route.ts";
 import type { Catalogue, Scope } from "./scope.ts";
 
 export interface Policy {

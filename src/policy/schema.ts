@@ -8,6 +8,7 @@
 import * as v from "valibot";
 import { conditionEntries } from "./conditions/conditions.ts";
 import { durationSchema } from "./duration.ts";
+import { routeSchema } from "./schema-route.ts";
 
 const text = (description: string) => v.pipe(v.string(), v.nonEmpty("must not be empty"), v.description(description));
 const flag = (description: string) => v.pipe(v.boolean(), v.description(description));
@@ -151,57 +152,6 @@ const bundle = v.pipe(
   v.description("A named set of scopes to issue tokens from."),
 );
 
-const routeTable = v.strictObject({
-  all: v.optional(
-    v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"), v.description("Every one of these scopes.")),
-  ),
-  any: v.optional(
-    v.pipe(
-      v.array(v.union([v.string(), v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"))])),
-      v.nonEmpty("must not be empty"),
-      v.description("One of these entries: a scope, or a list of which every one is needed."),
-    ),
-  ),
-  authenticated: v.optional(v.pipe(v.literal(true), v.description("A valid token and no scope."))),
-  public: v.optional(v.pipe(v.literal(true), v.description("Nothing; a token that comes along is not looked at."))),
-  resource: v.optional(
-    v.pipe(
-      v.union([v.string(), v.array(v.string())]),
-      v.description('The resource that the call touches, as "type:{name}", or a list. []: none. Absent: *:*.'),
-    ),
-  ),
-  revocation: v.optional(v.pipe(v.literal("strict"), v.description("Asks the D1 primary on each request."))),
-  encoded_slash: v.optional(flag("Whether the path may hold %2F and %5C.")),
-  connection: v.optional(
-    v.pipe(
-      v.literal("unbounded"),
-      v.description("A WebSocket or event stream outlives its token's revocation and expiry."),
-    ),
-  ),
-  ...conditionEntries,
-});
-
-const aString = v.string();
-const plainTable = v.pipe(
-  v.custom<PlainTable>(() => true),
-  // What the parser makes is a dictionary, slow to ask for the keys that it lacks.
-  v.transform(({ all, resource }): PlainTable => (resource === undefined ? { all } : { all, resource })),
-);
-const routeList = v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"));
-const anyRoute = v.union([v.string(), routeList, routeTable]);
-
-const route = v.pipe(
-  // A union tries all of its options, and a table's schema all of its keys: half of what a large policy takes to load.
-  // Without a value it is asked for editors.
-  v.lazy((value) => {
-    if (value === undefined) return anyRoute;
-    if (typeof value === "string") return aString;
-    if (Array.isArray(value)) return routeList;
-    return typeof value === "object" && value !== null && isPlainTable(value) ? plainTable : routeTable;
-  }),
-  v.description("What a call needs: a scope, a list of scopes of which every one is needed, or a table."),
-);
-
 const silence = v.strictObject({
   rule: text("The rule's number, as `scopegate check` prints it."),
   at: v.optional(text("The route or scope it is silenced for. Absent: everywhere.")),
@@ -219,7 +169,7 @@ export const policySchema = v.pipe(
     tokens: v.optional(tokens, {}),
     scopes: v.optional(v.record(v.string(), scope), {}),
     bundles: v.optional(v.record(v.string(), bundle), {}),
-    routes: v.pipe(v.record(v.string(), route), v.description('What each call needs, by "METHODS PATTERN".')),
+    routes: v.pipe(v.record(v.string(), routeSchema), v.description('What each call needs, by "METHODS PATTERN".')),
     checks: v.optional(
       v.strictObject({
         silence: v.optional(
@@ -234,22 +184,7 @@ export const policySchema = v.pipe(
 );
 
 export type RawPolicy = v.InferOutput<typeof policySchema>;
-export type RawRoute = RawPolicy["routes"][string];
-export type RawRouteTable = v.InferOutput<typeof routeTable>;
 export type RawIssuer = RawPolicy["issuers"][number];
-
-interface PlainTable {
-  readonly all: string[];
-  readonly resource?: string;
-}
-
-/** Whether a table has nothing but scopes and one resource, as most do, and has them as `routeTable` wants them. */
-function isPlainTable(value: { readonly all?: unknown; readonly resource?: unknown }): boolean {
-  for (const key in value) if (key !== "all" && key !== "resource") return false;
-  const { all, resource } = value;
-  if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return false;
-  return resource === undefined || typeof resource === "string";
-}
 
 function isDate(value: string): boolean {
   return (

@@ -7,7 +7,8 @@ import { type AllowListTemplate, parseTemplate } from "../resources/allow-list-t
 import { WELL_KNOWN } from "../routing/built-in-routes.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import type { RoutePattern } from "../routing/router.ts";
-import type { RawPolicy, RawRoute, RawRouteTable } from "../schema.ts";
+import type { RawPolicy } from "../schema.ts";
+import type { RawRoute, RawRouteTable } from "../schema-route.ts";
 import { type Catalogue, isReserved, type Scope } from "../scope.ts";
 import { unknownScope } from "./compile-scopes.ts";
 

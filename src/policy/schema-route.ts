@@ -1,0 +1,73 @@
+/**
+ * The shape of a route's value: a scope, a list of scopes, or a table. The part of `scopegate.toml` that large policies
+ * consist of, so its usual forms are read in a shorter way.
+ */
+import * as v from "valibot";
+import { conditionEntries } from "./conditions/conditions.ts";
+
+const routeTable = v.strictObject({
+  all: v.optional(
+    v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"), v.description("Every one of these scopes.")),
+  ),
+  any: v.optional(
+    v.pipe(
+      v.array(v.union([v.string(), v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"))])),
+      v.nonEmpty("must not be empty"),
+      v.description("One of these entries: a scope, or a list of which every one is needed."),
+    ),
+  ),
+  authenticated: v.optional(v.pipe(v.literal(true), v.description("A valid token and no scope."))),
+  public: v.optional(v.pipe(v.literal(true), v.description("Nothing; a token that comes along is not looked at."))),
+  resource: v.optional(
+    v.pipe(
+      v.union([v.string(), v.array(v.string())]),
+      v.description('The resource that the call touches, as "type:{name}", or a list. []: none. Absent: *:*.'),
+    ),
+  ),
+  revocation: v.optional(v.pipe(v.literal("strict"), v.description("Asks the D1 primary on each request."))),
+  encoded_slash: v.optional(v.pipe(v.boolean(), v.description("Whether the path may hold %2F and %5C."))),
+  connection: v.optional(
+    v.pipe(
+      v.literal("unbounded"),
+      v.description("A WebSocket or event stream outlives its token's revocation and expiry."),
+    ),
+  ),
+  ...conditionEntries,
+});
+
+const aString = v.string();
+const plainTable = v.pipe(
+  v.custom<PlainTable>(() => true),
+  // What the parser makes is a dictionary, slow to ask for the keys that it lacks.
+  v.transform(({ all, resource }): PlainTable => (resource === undefined ? { all } : { all, resource })),
+);
+const routeList = v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"));
+const anyRoute = v.union([v.string(), routeList, routeTable]);
+
+export const routeSchema = v.pipe(
+  // A union tries all of its options, and a table's schema all of its keys: half of what a large policy takes to load.
+  // Without a value it is asked for editors.
+  v.lazy((value) => {
+    if (value === undefined) return anyRoute;
+    if (typeof value === "string") return aString;
+    if (Array.isArray(value)) return routeList;
+    return typeof value === "object" && value !== null && isPlainTable(value) ? plainTable : routeTable;
+  }),
+  v.description("What a call needs: a scope, a list of scopes of which every one is needed, or a table."),
+);
+
+export type RawRoute = v.InferOutput<typeof anyRoute>;
+export type RawRouteTable = v.InferOutput<typeof routeTable>;
+
+interface PlainTable {
+  readonly all: string[];
+  readonly resource?: string;
+}
+
+/** Whether a table has nothing but scopes and one resource, as most do, and has them as `routeTable` wants them. */
+function isPlainTable(value: { readonly all?: unknown; readonly resource?: unknown }): boolean {
+  for (const key in value) if (key !== "all" && key !== "resource") return false;
+  const { all, resource } = value;
+  if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return false;
+  return resource === undefined || typeof resource === "string";
+}

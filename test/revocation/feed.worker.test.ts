@@ -38,7 +38,9 @@ beforeEach(async () => {
   sharedCache = await caches.open(`test-${caches_++}`);
 });
 
-function isolate(over: { cache?: boolean; location?: string; clock?: () => number } = {}): Isolate {
+function isolate(
+  over: { cache?: boolean; location?: string; clock?: () => number; maxStaleness?: number } = {},
+): Isolate {
   const d1 = breakable(env.DB);
   const kv = breakable(env.REVOCATIONS);
   const cache = breakable(sharedCache);
@@ -48,7 +50,7 @@ function isolate(over: { cache?: boolean; location?: string; clock?: () => numbe
     cache: over.cache === true ? { open: async () => cache.binding, url: `${issuer}/cache` } : null,
     now: over.clock ?? (() => now),
     refreshMilliseconds: REFRESH,
-    maxStalenessMilliseconds: MAX_STALENESS,
+    maxStalenessMilliseconds: over.maxStaleness ?? MAX_STALENESS,
     location: () => over.location ?? null,
   });
   const behind: Promise<unknown>[] = [];
@@ -304,26 +306,94 @@ describe("a warm isolate", () => {
     const one = isolate();
     await one.ready();
     one.d1.mode = "hang";
+    one.d1.calls = 0;
     now += REFRESH + 1_000;
     expect(await one.ask()).toBe(true);
+    expect(one.d1.calls).toBe(2); // in a row, before D1 is to blame
     expect(one.ask()).toBe(true);
     now = START + MAX_STALENESS;
+    one.d1.calls = 0;
     expect(await one.ask()).toBe(false);
+    expect(one.d1.calls).toBe(1);
     one.d1.mode = "pass";
     expect(await one.ask()).toBe(true);
   }, 15_000);
 
-  test("takes over from a request whose refresh never ends", async () => {
+  test("takes over from a request whose refresh never ends, once for all that wait", async () => {
     const one = isolate();
     await one.ready();
     await revoke("a");
     now += MAX_STALENESS;
     one.d1.mode = "hang";
+    one.d1.calls = 0;
     const leader = one.ask();
     one.d1.mode = "pass";
+    one.d1.before = () => new Promise((resolve) => setTimeout(resolve, 100));
     expect(await Promise.all([leader, one.ask(), one.ask()])).toEqual([true, true, true]);
     expect(one.isRevoked("a")).toBe(true);
+    expect(one.d1.calls).toBe(2);
   }, 15_000);
+
+  test("waits on for a refresh that takes long but goes on", async () => {
+    const one = isolate();
+    await one.ready();
+    await revoke(...Array.from({ length: 5000 }, (_, at) => `x${at}`));
+    await revoke(...Array.from({ length: 5000 }, (_, at) => `y${at}`));
+    await revoke("last");
+    now += REFRESH + 1_000;
+    let pages = 0;
+    one.d1.before = async () => {
+      if (++pages === 2) await new Promise((resolve) => setTimeout(resolve, 1_200));
+    };
+    expect(await one.ask()).toBe(true);
+    expect(one.isRevoked("last")).toBe(true);
+  }, 15_000);
+
+  test("begins no third refresh where the first ends late and the second is on its way", async () => {
+    const one = isolate();
+    await one.ready();
+    const [first, second] = [latch(), latch()];
+    const answers = [first, second];
+    one.d1.after = () => answers.shift()?.closed;
+    one.d1.calls = 0;
+    now += REFRESH;
+    expect(one.ask()).toBe(true);
+    now += 10_000;
+    const waiting = [one.ask()];
+    first.open();
+    while (one.feed.state(now)?.ageMilliseconds !== 10_000) await new Promise((resolve) => setTimeout(resolve, 1));
+    waiting.push(one.ask());
+    expect(waiting[1]).toBeInstanceOf(Promise);
+    expect(one.d1.calls).toBe(2);
+    second.open();
+    expect(await Promise.all(waiting)).toEqual([true, true]);
+    expect(one.feed.state(now)?.ageMilliseconds).toBe(0);
+  });
+
+  test("begins the next refresh when it is due, however long the answer to the last one took", async () => {
+    const one = isolate();
+    one.d1.after = (call) => {
+      if (call === "batch") now += REFRESH - 500;
+    };
+    expect(await one.ready()).toBe(true);
+    one.d1.after = null;
+    one.d1.calls = 0;
+    now = START + REFRESH;
+    expect(one.ask()).toBe(true);
+    expect(one.d1.calls).toBe(1);
+    await one.settled();
+  });
+
+  test("does not decide by knowledge as old as max_staleness, even where that is no more than refresh", async () => {
+    const one = isolate({ maxStaleness: REFRESH });
+    await one.ready();
+    now += REFRESH;
+    await revoke("a");
+    const answer = one.ask();
+    expect(answer).toBeInstanceOf(Promise);
+    expect(await answer).toBe(true);
+    expect(one.isRevoked("a")).toBe(true);
+  });
 
   test("lets no late answer undo a newer one", async () => {
     const sequence = await revoke("a");
@@ -396,6 +466,25 @@ describe("a clock that jumps", () => {
     expect(await one.ready()).toBe(false);
   });
 
+  test("ahead while D1 answers costs one more refresh", async () => {
+    const one = isolate();
+    one.d1.after = (call) => {
+      if (call !== "batch") return;
+      now += MAX_STALENESS;
+      one.d1.after = null;
+    };
+    expect(await one.ready()).toBe(true);
+    expect(one.feed.state(now)?.ageMilliseconds).toBe(0);
+  });
+
+  test("ahead with every answer of D1 leaves nothing that is recent enough to decide", async () => {
+    const one = isolate();
+    one.d1.after = () => {
+      now += MAX_STALENESS;
+    };
+    expect(await one.ready()).toBe(false);
+  });
+
   test("ahead costs a refresh, and nothing when it comes back", async () => {
     await revoke("a");
     const one = isolate();
@@ -414,9 +503,10 @@ describe("isolates of one location", () => {
     for (const each of [one, two, three]) await each.ready();
     await revoke("a");
     now += REFRESH + 1_000;
-    for (const each of [one, two, three]) each.d1.calls = 0;
+    for (const each of [one, two, three]) each.d1.calls = each.cache.calls = 0;
     for (const each of [one, two, three]) expect(await each.ready()).toBe(true);
     expect([one.d1.calls, two.d1.calls, three.d1.calls]).toEqual([1, 0, 0]);
+    expect([one.cache.calls, two.cache.calls, three.cache.calls]).toEqual([2, 1, 1]); // what is taken is not told again
     expect([one, two, three].map((each) => each.isRevoked("a"))).toEqual([true, true, true]);
   });
 
@@ -608,6 +698,15 @@ describe("a strict route", () => {
   test("works on a fresh isolate", async () => {
     await revoke("a");
     expect(await isolate().feed.isRevokedStrict(token("a"), now / 1000)).toBe(true);
+  });
+
+  test("loads the list once on a fresh isolate, however many ask", async () => {
+    await revoke("a");
+    await pack(env.DB, env.REVOCATIONS);
+    const one = isolate();
+    const answers = await Promise.all([1, 2, 3].map(() => one.feed.isRevokedStrict(token("a"), now / 1000)));
+    expect(answers).toEqual([true, true, true]);
+    expect(one.kv.calls).toBe(1);
   });
 });
 

@@ -88,6 +88,13 @@ describe("packing", () => {
     expect(await packWhenDue(env.DB, env.REVOCATIONS, 3)).toBe(true);
   });
 
+  test("is due after five thousand rows where nothing else is said", async () => {
+    await revoke(Array.from({ length: 4_999 }, (_, at) => `t${at}`));
+    expect(await packWhenDue(env.DB, env.REVOCATIONS)).toBe(false);
+    await revoke(["one more"]);
+    expect(await packWhenDue(env.DB, env.REVOCATIONS)).toBe(true);
+  });
+
   test("twice at the same place changes nothing", async () => {
     await revoke(["a"]);
     await Promise.all([pack(env.DB, env.REVOCATIONS), pack(env.DB, env.REVOCATIONS)]);
@@ -128,13 +135,41 @@ describe("packing", () => {
   });
 
   test("does not go on from a snapshot that the log does not continue", async () => {
-    await revoke(["a"]);
+    await revoke(["a", "gone"]);
     await pack(env.DB, env.REVOCATIONS);
     await env.DB.prepare("UPDATE snapshots SET history = 'x'").run();
     await env.DB.prepare("UPDATE revocation_history SET history = 'x'").run();
+    await env.DB.prepare("DROP TRIGGER revocations_go_when_expired").run();
+    await env.DB.prepare("DELETE FROM revocations WHERE value = 'gone'").run();
     await revoke(["b"]);
     await pack(env.DB, env.REVOCATIONS);
-    expect((await loaded())?.has("a", "b")).toEqual([true, true]);
+    expect((await loaded())?.has("a", "b", "gone")).toEqual([true, true, false]);
+  });
+
+  test("takes all of a log that is longer than a page", async () => {
+    for (const page of ["x", "y"]) await revoke(Array.from({ length: 5_000 }, (_, at) => `${page}${at}`));
+    await revoke(["last"]);
+    await pack(env.DB, env.REVOCATIONS);
+    const snapshot = await loaded();
+    expect([snapshot?.sequence, snapshot?.has("x0", "last", "z")]).toEqual([10_001, [true, true, false]]);
+  });
+
+  test("of more than KV takes is left, and the last snapshot stays in force", async () => {
+    await revoke(["a"]);
+    await pack(env.DB, env.REVOCATIONS);
+    for (let part = 0; part < 3; part++) {
+      // Control characters: 1.5 MB in D1, nine in JSON.
+      await env.DB.prepare(
+        `INSERT INTO revocations (kind, issuer, value, effective_at, reason, created_at, created_by)
+         VALUES ('subject', ?1, replace(hex(zeroblob(750000)), '0', char(1)), 0, 'test', 0, 'test')`,
+      )
+        .bind(issuer)
+        .run();
+    }
+    expect(await pack(env.DB, env.REVOCATIONS)).toBe(false);
+    expect(await names()).toHaveLength(1);
+    const snapshot = await loaded();
+    expect([snapshot?.sequence, snapshot?.has("a", "b")]).toEqual([1, [true, false]]);
   });
 
   test("settles delayed entries once they have counted for a day", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fingerprint } from "../../src/revocation/fingerprint.ts";
-import { NEVER, sortedSet } from "../../src/revocation/fingerprint-set.ts";
+import { EMPTY_SET, NEVER, sortedSet } from "../../src/revocation/fingerprint-set.ts";
 import type { RevocationRow } from "../../src/revocation/revocation.ts";
 import { createRevocationIndex, settledContent } from "../../src/revocation/revocation-index.ts";
 import type { RevocationSubject } from "../../src/revocation/subject.ts";
@@ -170,6 +170,50 @@ describe("the revocation index", () => {
       const kindGone = { ...kind, sequence: 3, createdAt: NOW + 50, withdraws: true };
       expect(revoked([kind, special, kindGone], subject(), NOW + 50)).toBe(true);
     });
+
+    test.each<[string, Partial<RevocationRow>, Partial<RevocationRow>]>([
+      ["at once is not withdrawn with one that begins later", {}, { effectiveAt: NOW + 10 }],
+      ["later is not withdrawn with one that begins later still", { effectiveAt: NOW + 2 }, { effectiveAt: NOW + 10 }],
+    ])("that begins %s, nor stays in its place", (_, sooner, later) => {
+      const [one, other_] = [
+        { ...kind, ...sooner },
+        { ...kind, ...later },
+      ];
+      for (const both of [
+        [one, other_],
+        [other_, one],
+      ]) {
+        expect(revoked([...both, { ...other_, createdAt: NOW + 1, withdraws: true }], subject(), NOW + 5)).toBe(true);
+        const left = [...both, { ...one, createdAt: NOW + 1, withdraws: true }];
+        expect([NOW + 5, NOW + 10].map((second) => revoked(left, subject(), second))).toEqual([false, true]);
+      }
+    });
+
+    test("counts in the last second before expires_at, and not in that second", () => {
+      const rows = [{ ...kind, expiresAt: NOW + 20 }];
+      expect([NOW + 19, NOW + 20].map((second) => revoked(rows, subject(), second))).toEqual([true, false]);
+    });
+  });
+
+  test("withdraws no other token whose fingerprint is the same by half", () => {
+    const { high, low } = fingerprint(issuer, "id");
+    const times = { issuedBefore: NOW, effectiveAt: 0, expiresAt: null };
+    const stranger = { high: (high ^ 1) >>> 0, low };
+    for (const timedTokens of [
+      [
+        { ...stranger, ...times },
+        { high, low, ...times },
+      ],
+      [
+        { high, low, ...times },
+        { ...stranger, ...times },
+      ],
+    ]) {
+      const index = createRevocationIndex({ tokens: EMPTY_SET, timedTokens, cutOffs: [] });
+      index.apply([row({ issuedBefore: NOW, withdraws: true })]);
+      expect(index.isRevoked(subject(), NOW)).toBe(false);
+      expect(index.isRevoked(subject({ fingerprints: [stranger] }), NOW)).toBe(true);
+    }
   });
 
   test("passes over a withdrawal of what it does not hold", () => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { NEVER, setOf } from "../../src/revocation/fingerprint-set.ts";
+import { createRevocationIndex } from "../../src/revocation/revocation-index.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../../src/revocation/snapshot.ts";
 
 const snapshot: Snapshot = {
@@ -33,6 +34,19 @@ describe("a snapshot", () => {
   test("decodes to what was encoded", async () => {
     expect(await decodeSnapshot(copy().buffer, packed.checksum)).toEqual(snapshot);
     expect(packed.checksum).toBe(sha(packed.bytes));
+  });
+
+  test("of the same list is the same, byte for byte, for as long as its version is: older ones lie in KV", async () => {
+    const index = createRevocationIndex();
+    const times = { issuedBefore: null, effectiveAt: 1_000, expiresAt: null, createdAt: 1_000, withdraws: false };
+    index.apply([
+      { sequence: 1, kind: "token", issuer: "https://i", value: "for good", ...times },
+      { sequence: 2, kind: "token", issuer: "https://i", value: "for a while", ...times, expiresAt: 2_000 },
+      { sequence: 3, kind: "token", issuer: "https://i", value: "if early", ...times, issuedBefore: 900 },
+      { sequence: 4, kind: "subject", issuer: "https://i", value: "alice", ...times },
+    ]);
+    const { checksum } = await encodeSnapshot({ position: snapshot.position, content: index.content() });
+    expect(checksum).toBe("9b69ef18aec2e6317ae0fd611f4daf273c7e6f190f975c9ab0df8cb3a1d17a86");
   });
 
   test("of nothing decodes to nothing", async () => {
@@ -74,6 +88,7 @@ describe("a snapshot", () => {
     ["of another version", (words) => words.set([2], 1)],
     ["with a count that does not fit", (words) => words.set([101], 2)],
     ["with a huge count", (words) => words.set([0xffffffff], 2)],
+    ["with JSON of another length than it says", (words) => words.set([1], 3)],
     ["with JSON that is none", (_, bytes) => bytes.fill(0x7b, bytes.length - 5)],
     ["that is not sorted", (_, bytes) => bytes.fill(0xff, 64, 68)],
   ])("%s is refused even with the right checksum", async (_, change) => {

@@ -28,6 +28,20 @@ test("a steady clock counts a jump ahead, and does not give it back", () => {
   expect([set(900_000), set(100_000), set(100_001)]).toEqual([800_000, 800_000, 800_001]);
 });
 
+test("a steady clock that is handed an old time counts the time that has gone by since, which it reads itself", () => {
+  let [wall, reads] = [0, 0];
+  const clock = createSteadyClock(() => {
+    reads++;
+    return wall;
+  });
+  wall = 5000;
+  expect([clock.at(5000), clock.at(5000), reads]).toEqual([5000, 5000, 1]);
+  wall = 5600;
+  expect([clock.at(5000), reads]).toEqual([5000, 1]);
+  expect([clock.at(4000), reads]).toEqual([5600, 2]);
+  expect([clock.at(6000), reads]).toEqual([6000, 2]);
+});
+
 test("a request that read the time before another one did moves nothing", () => {
   const { clock, set } = clockAt(0);
   set(5000);

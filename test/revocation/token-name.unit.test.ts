@@ -64,6 +64,7 @@ describe("the name of a token", () => {
     "x",
     "eyJ",
     `${part({ no: "alg" })}.${part({})}.x`,
+    `${part("null")}.${part({})}.x`,
     "..",
     "%00",
     "__proto__",
@@ -74,7 +75,10 @@ describe("the name of a token", () => {
   test.each([
     ["an encrypted token", `${part({ alg: "dir", enc: "A256GCM" })}..iv.text.tag`],
     ["a token whose payload was cut", `${header}.${part({ iss: issuer, jti: "x" }).slice(0, -3)}.A`],
-    ["a token whose payload is no object", `${header}.${part("[1]")}.A`],
+    ["a token whose payload is a list", `${header}.${part("[1]")}.A`],
+    ["a token whose payload is null", `${header}.${part("null")}.A`],
+    ["a token whose payload is a text", `${header}.${part('"text"')}.A`],
+    ["a token whose payload is a number", `${header}.${part("5")}.A`],
     ["nothing", "  "],
     ["Bearer alone", "Bearer "],
   ])("is not there for %s: better refused than revoked in vain", async (_, value) => {

@@ -24,6 +24,7 @@ const catalogue = catalogueOf([
   scope("a:write", ["a:read"]),
   scope("a:old", ["a:write"], { deprecatedAtSeconds: NOW - 1 }),
   scope("a:ending", ["a:read"], { sunsetAtSeconds: NOW + 1000 }),
+  scope("a:new", ["a:old"]),
   scope("b:read"),
   scope("b:old", ["b:read"], { deprecatedAtSeconds: NOW - 1 }),
 ]);
@@ -41,6 +42,7 @@ test.each<[held: string[], decided: string[], told: string[]]>([
   // The scope that decided is itself on its way out.
   [["a:old"], ["a:old"], ["a:old"]],
   [["*"], ["a:old"], ["a:old"]],
+  [["a:new"], ["a:old"], ["a:old"]],
   // It was granted by one that is.
   [["a:old"], ["a:write"], ["a:old"]],
   [["a:old"], ["a:read"], ["a:old"]],

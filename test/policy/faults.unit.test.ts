@@ -53,19 +53,37 @@ describe("a fault lies", () => {
     expect(faults.list[0]?.line).toBe(2);
   });
 
+  test("nowhere, where its key is nowhere, and not in a text that looks like a table without a name", () => {
+    const faults = faultsOf('[a]\nx = """\n[!]\n"""\n');
+    faults.add(["missing"], "m");
+    faults.add(["a", "x"], "m");
+    expect(faults.list.map(({ line }) => line)).toEqual([null, 2]);
+  });
+
   test("and is told in one line, with the file, and the line where there is one", () => {
     expect(faultText({ path: "gateway", line: 3, message: "m" })).toBe("scopegate.toml:3 gateway: m");
     expect(faultText({ path: "gateway", line: null, message: "m" }, "p.toml")).toBe("p.toml gateway: m");
   });
 });
 
-describe("an unknown key", () => {
-  const BASE = `gateway = { public_url = "https://api.example.com" }\n`;
-  const messageOf = (text: string): string[] => {
-    const loaded = loadPolicy(BASE + text);
-    return loaded.ok ? [] : loaded.faults.map((fault) => `${fault.path}: ${fault.message}`);
-  };
+const BASE = `gateway = { public_url = "https://api.example.com" }\n`;
 
+function messageOf(text: string): string[] {
+  const loaded = loadPolicy(BASE + text);
+  return loaded.ok ? [] : loaded.faults.map((fault) => `${fault.path}: ${fault.message}`);
+}
+
+describe("what may have one of two shapes", () => {
+  test.each([
+    ["and has neither is told once, with both", "5", ["issuers[0].audience: expected (string | Array), found 5"]],
+    ["and nearly has one is told where it differs", '["a", 5]', ["issuers[0].audience[1]: expected string, found 5"]],
+    ["and has one is not told", '["a"]', []],
+  ])("%s", (_name, audience, messages) => {
+    expect(messageOf(`[routes]\n[[issuers]]\nissuer = "https://a.test"\naudience = ${audience}`)).toEqual(messages);
+  });
+});
+
+describe("an unknown key", () => {
   test.each([
     [
       '[routes]\n[revocation]\nsomething = "5s"',

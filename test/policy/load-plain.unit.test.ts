@@ -93,6 +93,31 @@ test.each([
   expect(comesTo(`"GET /v1" = ${first}\n"GET /v2" = ${second}`)).toEqual([expect.stringContaining(message)]);
 });
 
+test.each([
+  ["two scopes, after one of them twice", '/v1" = { all = ["a", "a"] }', '/v2" = { all = ["a", "b"] }'],
+  [
+    "two resources, after the first of them",
+    '/v1" = { all = ["a"], resource = "x:1" }',
+    '/v2" = { all = ["a"], resource = ["x:1", "y:2"] }',
+  ],
+  [
+    "a resource of a star that its pattern lacks, after one whose pattern has it",
+    '/v1/*" = { all = ["a"], resource = "x:{*}" }',
+    '/v2" = { all = ["a"], resource = "x:{*}" }',
+  ],
+  ["all and any at once, after the same", '/v1" = { all = ["a"], any = ["b"] }', '/v2" = { all = ["a"], any = ["b"] }'],
+  [
+    "two resources of which one is none, after the same",
+    '/v1" = { all = ["a"], resource = ["x:1", "y"] }',
+    '/v2" = { all = ["a"], resource = ["x:1", "y"] }',
+  ],
+])("a route comes to the same as alone with %s", (_name, before, written) => {
+  const alone = withoutLines(comesTo(`"GET ${written}`));
+  const after = withoutLines(comesTo(`"GET ${before}\n"GET ${written}`));
+  expect(Array.isArray(alone) && Array.isArray(after) ? after.slice(-alone.length) : after).toEqual(alone);
+  expect(Array.isArray(after)).toBe(Array.isArray(alone));
+});
+
 function withoutLines(result: ReturnType<typeof comesTo>) {
   return Array.isArray(result) ? result.map((text) => text.replace(/:\d+/, "")) : result;
 }

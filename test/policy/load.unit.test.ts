@@ -185,6 +185,11 @@ describe("a policy does not serve, and the message names the place", () => {
       "issuers[0].issuer: must be an https URL",
     ],
     [
+      "an issuer that is no URL",
+      `${withRoutes("")}\n[[issuers]]\nissuer = "login"\naudience = "a"`,
+      "issuers[0].issuer: must be an https URL",
+    ],
+    [
       "an issuer twice",
       `${withRoutes("")}\n[[issuers]]\nissuer = "https://x.example"\naudience = "a"\n[[issuers]]\nissuer = "https://x.example"\naudience = "a"`,
       "issuers[1].issuer",
@@ -229,6 +234,16 @@ describe("a policy does not serve, and the message names the place", () => {
       "an impossible date",
       withRoutes("", BASE.replace('implies = ["a:read"]', 'sunset = "2026-02-30"')),
       'scopes."a:write".sunset',
+    ],
+    [
+      "a date at an impossible hour",
+      withRoutes("", BASE.replace('implies = ["a:read"]', 'sunset = "2026-02-20T25:00:00Z"')),
+      'scopes."a:write".sunset: must be a date',
+    ],
+    [
+      "a date in another spelling",
+      withRoutes("", BASE.replace('implies = ["a:read"]', 'sunset = "2026-02-20T10:00Z"')),
+      'scopes."a:write".sunset: must be a date',
     ],
     [
       "an origin with a query",

@@ -41,6 +41,8 @@ describe("the closest known name", () => {
     ["xay", ["ax"], null],
     ["abb", ["bab"], "bab"],
     ["aab", ["bba"], null],
+    ["ab", ["ca"], null],
+    ["ab", ["bc"], null],
     // A hundred characters are compared, a hundred and one are not.
     ["a".repeat(100), ["a".repeat(99)], "a".repeat(99)],
     ["a".repeat(101), ["a".repeat(100)], null],

@@ -95,6 +95,7 @@ describe("a grant", () => {
   });
 
   test("is good until the next sunset", () => {
+    expect(catalogue.sunsets).toEqual([NOW + 100]);
     expect(grantOf(catalogue, [], ALL, NOW).goodUntilSeconds).toBe(NOW + 100);
     expect(grantOf(catalogue, [], ALL, NOW + 100).goodUntilSeconds).toBe(Number.POSITIVE_INFINITY);
   });
@@ -103,6 +104,13 @@ describe("a grant", () => {
     expect(current(["charges:old"])).toEqual([]);
     expect(current(["charges:old", "customers:read"])).toEqual(["customers:read"]);
     expect(current(["*"])).not.toContain("charges:old");
+  });
+
+  test("knows that a scope on its way out stays so, whoever implies it", () => {
+    const of = catalogueOf([scope("new", { implies: ["old"] }), scope("old", { deprecatedAtSeconds: NOW - 100 })]);
+    const grant = grantOf(of, ["new"], ALL, NOW);
+    expect(namesIn(of, grant.granted)).toEqual(["new", "old"]);
+    expect(namesIn(of, grant.grantedByCurrent)).toEqual(["new"]);
   });
 
   test("tells scopes apart beyond one word of bits", () => {

@@ -94,7 +94,9 @@ describe("a table of conditions", () => {
     expect(failing(all, { ...worst, address: "192.0.2.200" })).toBe("not_cidr");
     expect(failing(all, { ...worst, address: "192.0.2.7" })).toBe("hours");
     expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW })).toBe("countries");
-    expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW, country: () => "DE" })).toBe("max_token_age");
+    expect(failing(all, { ...worst, address: "192.0.2.7", nowSeconds: NOW, country: () => "DE" })).toBe(
+      "max_token_age",
+    );
   });
 
   it("is none where none of its keys is there", () => {

@@ -83,6 +83,18 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
     ["SG102 x", "SG104 * /a"],
   ],
   [
+    "not a wide route of one method beside one of any method on the same paths",
+    '"GET /a/*" = { authenticated = true, resource = [] }\n"* /a/*" = { all = ["x"], resource = [] }',
+    scope("x"),
+    ["SG102 x"],
+  ],
+  [
+    "not a wide GET beside a HEAD of the same paths",
+    '"GET /a/*" = { authenticated = true, resource = [] }\n"HEAD /a/*" = { all = ["r"], resource = [] }',
+    "",
+    [],
+  ],
+  [
     "a path with :name+ over a narrower one",
     '"GET /a/:p+" = { authenticated = true, resource = [] }\n"GET /a/b/c" = "r"',
     "",
@@ -90,6 +102,7 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
   ],
   ["a path that is only written", '"POST /a" = "w"\n"PUT /b" = "w"', "", ["SG105 POST /a", "SG105 PUT /b"]],
   ["not a write that a wider GET reads", '"GET /a/*" = { all = ["r"], resource = [] }\n"POST /a/b" = "w"', "", []],
+  ["not a path that is neither read nor written", '"OPTIONS /a" = { public = true }', "", []],
   ["not a write that a GET with another name reads", '"GET /a/:x" = "r"\n"POST /a/:y" = "w"', "", []],
   ["a star without a resource", '"GET /a/*" = "r"', "", ["SG106 GET /a/*"]],
   ["a :name+ without a resource", '"GET /a/:b+/c" = "r"', "", ["SG106 GET /a/:b+/c"]],

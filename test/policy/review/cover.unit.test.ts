@@ -21,6 +21,7 @@ test.each([
   ["/:x", "/a-:y", true],
   ["/:x", "/a/*", false],
   ["/:x", "/:y+", false],
+  ["/:x+", "/a", true],
   ["/:x+", "/a/b", true],
   ["/:x+", "/a/*", true],
   ["/:x+", "/", false],
@@ -28,6 +29,10 @@ test.each([
   ["/:x+/z", "/a/b", false],
   ["/a-:x", "/a-b", true],
   ["/a-:x", "/b-a", false],
+  ["/a-:x", "/a-:y", true],
+  ["/a-:x", "/b-:y", false],
+  ["/:x-b", "/a-b", true],
+  ["/:x-b", "/-b", false],
   ["/a", "/:x", false],
   ["/*", "/", true],
 ])("says whether %s has every path of %s: %s", (wide, narrow, expected) => {

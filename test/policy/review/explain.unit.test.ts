@@ -98,6 +98,8 @@ test.each<[string, string, Asked, number, string | undefined]>([
   ["GET", "/charges/a%2Fb", { scopes: ["*"] }, 400, "ambiguous_path"],
   ["GET", "/Files/a%2Fb", { scopes: ["charges:read"] }, 200, undefined],
   ["GET", "/charges/EXPORT", { scopes: ["*"] }, 400, "ambiguous_path"],
+  ["GET", "charges", { scopes: ["*"] }, 400, "ambiguous_path"],
+  ["GET", "x/charges", { scopes: ["*"] }, 400, "ambiguous_path"],
   ["GET", "/_scopegate/routes", { scopes: ["scopegate:read"] }, 200, undefined],
   ["GET", "/_scopegate/routes", { scopes: ["*"] }, 403, "scope_insufficient"],
 ])("explains %s %s with %j as %s %s", (method, target, asked, status, reason) => {

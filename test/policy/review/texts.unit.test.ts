@@ -81,10 +81,10 @@ function step(name: string, call: string, asked?: Asked): string | undefined {
   return steps(call, asked).find((line) => line.replace("! ", "").startsWith(`${name}: `));
 }
 
-function whys(call: string): string[] {
+function whys(call: string, policy = POLICY): string[] {
   const [method = "", target = ""] = call.split(" ");
   const question = { method, target, header: () => null, address: null, country: null, nowSeconds: NOW };
-  const { candidates } = explain(POLICY, { ...question, caller: { kind: "anonymous" } });
+  const { candidates } = explain(policy, { ...question, caller: { kind: "anonymous" } });
   return candidates.map(({ route, won, why }) => `${won ? "" : "! "}${route}: ${why}`);
 }
 
@@ -216,6 +216,21 @@ describe("explain says", () => {
     ["GET /case/X", ["! GET /case/:y: is refused for its case"]],
   ])("of the routes for %s: %j", (call, lines) => {
     expect(whys(call)).toEqual(lines);
+  });
+
+  test("of a route under another name what else sets it back, and of one that ends before it that it does", () => {
+    const policy = policyOf(
+      '[routes]\n"GET /" = { public = true }\n"GET /*" = { public = true }\n"GET /n/:id/x" = { public = true }\n"GET /n/:other/*" = { public = true }',
+    );
+    expect(whys("GET /n/1/x", policy)).toEqual([
+      "GET /n/:id/x: is the most specific pattern that has GET",
+      '! GET /n/:other/*: is less specific: its segment 3 is "*", not "x"',
+      '! GET /*: is less specific: its segment 1 is "*", not "n"',
+    ]);
+    expect(whys("GET /", policy)).toEqual([
+      "GET /: is the most specific pattern that has GET",
+      '! GET /*: is less specific: its segment 1 is "*", not nothing',
+    ]);
   });
 
   test("of a caller who was stopped, what came before", () => {

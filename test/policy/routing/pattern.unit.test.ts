@@ -48,7 +48,7 @@ describe("a segment of text and names", () => {
     ["x:a-:b.z", "x1-2.z.z", ["1", "2.z"]],
     ["x:a-:b.z", "x1-.z", null],
   ])("%s has %s: %j", (segment, text, values) => {
-    for (const before of ["/", "/zz/", "/x1-2.z/"]) {
+    for (const before of ["", "/", "/zz/", "/x1-2.z/"]) {
       for (const behind of ["", "/", "/a.b", "/-y.z"]) {
         const found: string[] = ["earlier"];
         const from = before.length;

@@ -97,6 +97,7 @@ describe("the most specific pattern that has the method decides", () => {
     ["POST", "/nowhere", "405 GET,HEAD"],
     ["POST", "/v1/charges/ch_1", "405 DELETE,GET,HEAD"],
     ["DELETE", "/any/x", "405 GET,HEAD,POST"],
+    ["GET", "/any/x", "GET /* | any/x"],
   ])("%s %s → %s", (method, path, expected) => {
     expect(find(method, path)).toBe(expected);
   });
@@ -134,6 +135,7 @@ describe("two keys that say the same are a conflict", () => {
     [["GET /a/:x+", "GET /a/*"], 0],
     [["* /a", "GET /a"], 0],
     [["HEAD /a", "GET /a"], 0],
+    [["* /a", "* /a/"], 1],
   ])("%j: %d", (keys, count) => expect(routerOf(keys).conflicts).toHaveLength(count));
 });
 
@@ -158,6 +160,15 @@ describe("what is reserved", () => {
     ["/_SCOPEGATE/health", "ambiguous"],
     ["/.Well-Known/jwks.json", "ambiguous"],
   ])("no pattern reaches %s", (path, expected) => expect(find("GET", path)).toBe(expected));
+
+  test("is not told as theirs either", () => {
+    const keys = (path: string) =>
+      routerOf(["* /*"])
+        .router.matching(path)
+        .map(({ key }) => key);
+    expect(keys("/_scopegate/health")).toEqual(["GET /_scopegate/health"]);
+    expect(keys("/health")).toEqual(["* /*"]);
+  });
 });
 
 describe("refuses a path whose case would reach another route", () => {
@@ -203,6 +214,22 @@ describe("refuses a path whose case would reach another route", () => {
       "ambiguous",
       "not_found",
     ]);
+  });
+  test("keeps it where names have capitals too, which are nobody's path", () => {
+    const twins = routerOf(["GET /Users/:userId", "GET /users/:userId"]);
+    expect([twins.find("GET", "/users/7"), twins.find("GET", "/Users/7")]).toEqual([
+      "GET /users/:userId | 7",
+      "ambiguous",
+    ]);
+  });
+  test("keeps the first by its key of two that both have capitals, whatever the order of the file", () => {
+    for (const keys of [
+      ["GET /USERS", "GET /Users"],
+      ["GET /Users", "GET /USERS"],
+    ]) {
+      const twins = routerOf(keys);
+      expect([twins.find("GET", "/USERS"), twins.find("GET", "/Users")]).toEqual(["GET /USERS", "ambiguous"]);
+    }
   });
 });
 
@@ -266,6 +293,9 @@ describe("below a :name+, whatever its length, the most specific pattern decides
     ["/:a+/:b", "/:a+"],
     ["/:a+/b/:c", "/:a/b/:c+"],
     ["/x:a/*", "/x:a"],
+    ["/:a+/x-:b", "/:a+/y-:b"],
+    ["/:a+/b/:c", "/:a+/b/:c+"],
+    ["/:a+/b", "/:a+/b/*"],
   ])("%s and %s do not", (one, other) => {
     expect(routerOf([`GET ${one}`, `GET ${other}`]).conflicts).toEqual([]);
   });

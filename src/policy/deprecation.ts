@@ -13,12 +13,12 @@ export function deprecatedScopes(catalogue: Catalogue, decided: Alternative, gra
   const leaving = new Set<Scope>();
   for (const scope of decided.scopes) {
     if (has(grant.grantedByCurrent, scope)) continue;
-    if (isLeaving(scope)) leaving.add(scope);
-    else for (const source of sourcesOf(catalogue, scope, grant)) leaving.add(source);
+    for (const source of sourcesOf(catalogue, scope, grant)) leaving.add(source);
   }
   return [...leaving];
 }
 
+/** The scope itself among them, where it is leaving. */
 function sourcesOf(catalogue: Catalogue, scope: Scope, grant: ScopeGrant): Scope[] {
   return catalogue.scopes.filter(
     (source) => isLeaving(source) && has(grant.granted, source) && reaches(catalogue, source, scope),

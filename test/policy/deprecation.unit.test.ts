@@ -25,6 +25,7 @@ const catalogue = catalogueOf([
   scope("a:old", ["a:write"], { deprecatedAtSeconds: NOW - 1 }),
   scope("a:ending", ["a:read"], { sunsetAtSeconds: NOW + 1000 }),
   scope("a:new", ["a:old"]),
+  scope("older", ["a:old"], { sunsetAtSeconds: NOW + 10 }),
   scope("b:read"),
   scope("b:old", ["b:read"], { deprecatedAtSeconds: NOW - 1 }),
 ]);
@@ -41,9 +42,11 @@ test.each<[held: string[], decided: string[], told: string[]]>([
   [["a:read"], [], []],
   // The scope that decided is itself on its way out.
   [["a:old"], ["a:old"], ["a:old"]],
-  [["*"], ["a:old"], ["a:old"]],
+  [["a:*"], ["a:old"], ["a:old"]],
   [["a:new"], ["a:old"], ["a:old"]],
-  // It was granted by one that is.
+  // It was granted by one that is, and may go earlier.
+  [["older"], ["a:old"], ["a:old", "older"]],
+  [["*"], ["a:old"], ["a:old", "older"]],
   [["a:old"], ["a:write"], ["a:old"]],
   [["a:old"], ["a:read"], ["a:old"]],
   [["a:ending"], ["a:read"], ["a:ending"]],

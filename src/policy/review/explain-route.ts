@@ -1,7 +1,8 @@
 /** Why a route won a path: every other route whose pattern has the path too, and what sets it back. */
 
 import type { Policy, Route } from "../policy.ts";
-import { parsePattern, type Segment } from "../routing/pattern.ts";
+import { compareSpecificity } from "../routing/pattern.ts";
+import { patternsOf } from "../routing/router.ts";
 import { answers } from "./cover.ts";
 
 export interface Candidate {
@@ -12,15 +13,15 @@ export interface Candidate {
 
 /** All routes whose pattern has the path, the most specific first. `winner` is what the router found. */
 export function candidatesOf(policy: Policy, method: string, path: string, winner: Route | null): Candidate[] {
-  const matching = policy.router.matching(path);
-  const place = winner === null ? -1 : matching.indexOf(winner);
-  return matching.map((route, position) => {
+  const matching = patternsOf(policy.router.matching(path)).sort((a, b) => compareSpecificity(a.pattern, b.pattern));
+  return matching.map(({ route }) => {
     if (route === winner) return { route: route.key, won: true, why: whyItWon(method, matching.length, route) };
-    const hasMethod = answers(route, method);
-    if (winner === null || position < place || !hasMethod) {
-      return { route: route.key, won: false, why: hasMethod ? "is refused for its case" : `does not have ${method}` };
-    }
-    return { route: route.key, won: false, why: difference(winner, route) };
+    if (!answers(route, method)) return { route: route.key, won: false, why: `does not have ${method}` };
+    return {
+      route: route.key,
+      won: false,
+      why: winner === null ? "is refused for its case" : difference(winner, route),
+    };
   });
 }
 
@@ -35,29 +36,22 @@ function difference(winner: Route, loser: Route): string {
   const left = segmentsOf(winner);
   const right = segmentsOf(loser);
   for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const mine = textOf(left[at]);
-    const theirs = textOf(right[at]);
-    if (rankOf(left[at]) === rankOf(right[at]) && (mine === theirs || rankOf(left[at]) === NAME_RANK)) continue;
-    return `is less specific: its segment ${at + 1} is ${theirs}, not ${mine}`;
+    if (withoutNames(left[at]) === withoutNames(right[at])) continue;
+    return `is less specific: its segment ${at + 1} is ${quoted(right[at])}, not ${quoted(left[at])}`;
   }
-  return "names no method, and a named method goes before *";
+  if (loser.methods.includes("*")) return "names no method, and a named method goes before *";
+  return "does not name HEAD, and a named HEAD goes before GET";
 }
 
-const NAME_RANK = 2;
-type Place = Segment | { readonly kind: "star" };
-
-function segmentsOf(route: Route): { readonly place: Place; readonly text: string }[] {
-  const pattern = parsePattern(route.pattern);
-  if ("error" in pattern) return [];
-  const texts = pattern.text === "/" ? [] : pattern.text.slice(1).split("/");
-  return texts.map((text, at) => ({ place: pattern.segments[at] ?? { kind: "star" as const }, text }));
+function segmentsOf({ pattern }: Route): readonly string[] {
+  return pattern === "/" ? [] : pattern.slice(1).split("/");
 }
 
-function textOf(segment: { readonly text: string } | undefined): string {
-  return segment === undefined ? "nothing" : `"${segment.text}"`;
+/** Two segments that differ in their names stand for the same. */
+function withoutNames(segment: string | undefined): string | undefined {
+  return segment?.replace(/:[A-Za-z_][A-Za-z0-9_]*/g, ":");
 }
 
-function rankOf(segment: { readonly place: Place } | undefined): number {
-  if (segment === undefined) return -1;
-  return ["literal", "mixed", "name", "rest", "star"].indexOf(segment.place.kind);
+function quoted(segment: string | undefined): string {
+  return segment === undefined ? "nothing" : `"${segment}"`;
 }

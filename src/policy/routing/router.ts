@@ -5,7 +5,8 @@
  * Besides, unless the origin tells cases apart, refuses a path whose lower-case form falls on another route: an origin
  * that does not tell /Admin from /admin would serve the one under the rule of the other. Both sides are lowered, so
  * that a route that is itself written with capitals can be reached; where two routes differ in nothing but their case,
- * the lower-case spelling reaches the lower-case one and no other spelling reaches either.
+ * the lower-case spelling reaches the lower-case one and no other spelling reaches either. Where none of them is in lower
+ * case, the first by its key can be reached, and only that.
  *
  * The gateway's own paths lie in a trie of their own: no pattern of the operator's reaches below `admin_path` or
  * `/.well-known`.

@@ -233,6 +233,38 @@ describe("explain says", () => {
     ]);
   });
 
+  test.each<[string, string[], string[]]>([
+    [
+      "GET /x/b/b",
+      ["GET /:path+/:name/b", "GET /:path+/b"],
+      [
+        "GET /:path+/b: is the most specific pattern that has GET",
+        '! GET /:path+/:name/b: is less specific: its segment 2 is ":name", not "b"',
+      ],
+    ],
+    [
+      "GET /1/c2/end",
+      ["GET /:x+/c:y/*", "GET /:a+/c:b/end"],
+      [
+        "GET /:a+/c:b/end: is the most specific pattern that has GET",
+        '! GET /:x+/c:y/*: is less specific: its segment 3 is "*", not "end"',
+      ],
+    ],
+    [
+      "HEAD /h",
+      ["GET /h", "HEAD /h", "* /h"],
+      [
+        "! GET /h: does not name HEAD, and a named HEAD goes before GET",
+        "HEAD /h: is the most specific pattern that has HEAD",
+        "! * /h: names no method, and a named method goes before *",
+      ],
+    ],
+  ])("of the routes for %s among %j: %j", (call, keys, lines) => {
+    expect(whys(call, policyOf(`[routes]\n${keys.map((key) => `"${key}" = { public = true }`).join("\n")}`))).toEqual(
+      lines,
+    );
+  });
+
   test("of a caller who was stopped, what came before", () => {
     const stopped = (step: "credentials" | "token" | "revocation") =>
       steps("GET /a", { refused: { kind: "refused", step, reason: "token_revoked", detail: "stops here" } }).slice(

@@ -5,7 +5,7 @@ import { ITEM, policyText } from "./policy.ts";
 import { cpuSeconds, load, mainThreadSeconds, memory, startOrigin } from "./process.ts";
 import { pairedRatio, percent, spreadOf, table } from "./statistics.ts";
 import { type Issuer, startIssuer } from "./tokens.ts";
-import { type RunningWorker, startScopegate, stopWorker } from "./worker.ts";
+import { type RunningWorker, startBenchWorker, startScopegate, stopWorker } from "./worker.ts";
 
 interface Surroundings {
   readonly issuer: Issuer;
@@ -47,45 +47,39 @@ export function routes(plan: Plan): Promise<void> {
     printGrowth(await measure(contestants, plan));
 
     for (const contestant of contestants) await stopWorker(contestant);
-    await printLoading(
-      sizes,
-      (size) => startScopegate(policyText({ routes: size, scopes: Math.min(size, 1000), issuer: issuer.url }), origin),
-      plan.repeats,
-    );
+    await printLoading(sizes, issuer.url, plan.repeats);
   });
 }
 
 /**
- * The CPU from the start of workerd to its first answer, less that of the smallest policy in the same round: of the thread
- * that runs the Worker, which is what Workers are charged for, and of all, those that help V8 to collect and to compile too.
+ * The CPU that loading takes in a workerd that has not loaded a policy before: of the thread that runs the Worker, which is what
+ * Workers are charged for, and of all threads, those that help V8 to collect and to compile too.
  */
-async function printLoading(
-  sizes: readonly number[],
-  start: (size: number) => Promise<RunningWorker>,
-  rounds: number,
-): Promise<void> {
-  const more = sizes.map(() => ({ thread: [] as number[], process: [] as number[] }));
-  for (let round = 0; round < rounds; round++) {
-    process.stderr.write(`loading, round ${round + 1} of ${rounds} …\n`);
-    let first: { readonly thread: number; readonly process: number } | undefined;
+async function printLoading(sizes: readonly number[], issuer: string, repeats: number): Promise<void> {
+  const used = sizes.map(() => ({ thread: [] as number[], process: [] as number[] }));
+  for (let round = 0; round < repeats; round++) {
+    process.stderr.write(`loading, round ${round + 1} of ${repeats} …\n`);
     for (const [index, size] of sizes.entries()) {
-      const worker = await start(size);
-      await fetch(`http://127.0.0.1:${worker.port}/_scopegate/health`);
-      const used = { thread: mainThreadSeconds(worker.pid) * 1000, process: cpuSeconds(worker.pid) * 1000 };
-      first ??= used;
-      more[index]?.thread.push(used.thread - first.thread);
-      more[index]?.process.push(used.process - first.process);
+      const POLICY = policyText({ routes: size, scopes: Math.min(size, 1000), issuer });
+      const worker = await startBenchWorker("load", { POLICY });
+      const ask = async (path: string): Promise<string> =>
+        (await fetch(`http://127.0.0.1:${worker.port}/${path}`)).text();
+      await ask("");
+      const before = { thread: mainThreadSeconds(worker.pid), process: cpuSeconds(worker.pid) };
+      if ((await ask("load")) !== String(size)) throw new Error(`the policy of ${size} routes does not load`);
+      used[index]?.thread.push((mainThreadSeconds(worker.pid) - before.thread) * 1000);
+      used[index]?.process.push((cpuSeconds(worker.pid) - before.process) * 1000);
       await stopWorker(worker);
     }
   }
   const rows = sizes.map((size, index) => [
     `${size} routes`,
-    ...[more[index]?.thread, more[index]?.process].flatMap((values) => {
+    ...[used[index]?.thread, used[index]?.process].flatMap((values) => {
       const { median, least, most } = spreadOf(values ?? []);
       return [median.toFixed(0), `${least.toFixed(0)}–${most.toFixed(0)}`];
     }),
   ]);
-  console.log(`\nTo load, in ms of CPU more than with ${sizes[0]} routes (at most 150 for 10,000):`);
+  console.log("\nTo load, in ms of CPU (at most 150 for 10,000 routes and 1,000 scopes):");
   console.log(table(["", "the Worker's thread", "spread", "all threads", "spread"], rows));
 }
 
@@ -118,7 +112,11 @@ export function tokens(plan: Plan): Promise<void> {
     for (const count of [1, 100, 1000, 20_000]) {
       const list = issuer.tokens("ES256", count);
       const worker = await startScopegate(policy, origin);
-      contestants.push({ name: `${count} live tokens`, ...worker, tokens: () => list, once: count > 1000 });
+      // The round that warms up sends each of them once; of many, a round takes what fits.
+      const share = Math.ceil(count / plan.rounds);
+      const slice = (round: number): readonly string[] => list.slice(round * share, (round + 1) * share);
+      const tokens = (round: number): readonly string[] => (round < 0 || count <= 1000 ? list : slice(round));
+      contestants.push({ name: `${count} live tokens`, ...worker, tokens, once: count > 1000 });
     }
     printGrowth(await measure(contestants, plan));
     for (const { name, pid } of contestants)

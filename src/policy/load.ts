@@ -14,6 +14,7 @@ import { builtInRoutes, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
 import { createRouter, patternsOf } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
+import { plainRoute, type RawRoute } from "./schema-route.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 
 const MOST_SKEW_SECONDS = 12 * 3600;
@@ -28,13 +29,12 @@ export function loadPolicy(text: string): Loaded {
   const table = tomlOf(text, faults);
   if (table === null) return { ok: false, faults: faults.list };
   addPrototypeNames(table, faults);
-  const result = v.safeParse(policySchema, table);
-  if (!result.success) {
-    addIssues(faults, result.issues, policySchema);
-    addFaultsBeyond(table, result.issues, faults);
+  const shaped = shapedOf(table);
+  if (shaped === null) {
+    addFaultsOfShape(table, faults);
     return { ok: false, faults: faults.list };
   }
-  const policy = compile(result.output, faults);
+  const policy = compile(shaped.raw, shaped.routes, faults);
   return faults.list.length > 0 ? { ok: false, faults: faults.list } : { ok: true, policy };
 }
 
@@ -71,6 +71,33 @@ function addPrototypeNames(table: Record<string, unknown>, faults: Faults): void
   }
 }
 
+type RouteEntry = readonly [key: string, route: RawRoute];
+
+/** What the schema makes of a table; `null` where it refuses it. It is not asked about routes that it would take as they are. */
+function shapedOf(table: Record<string, unknown>): { raw: RawPolicy; routes: readonly RouteEntry[] } | null {
+  const { routes } = table;
+  if (typeof routes !== "object" || routes === null || Array.isArray(routes)) return null;
+  const read: [key: string, route: RawRoute | null][] = Object.entries(routes);
+  const others: Record<string, unknown> = {};
+  for (const entry of read) {
+    const [key, value] = entry;
+    entry[1] = plainRoute(value);
+    if (entry[1] === null) others[key] = value;
+  }
+  const result = v.safeParse(policySchema, { ...table, routes: others });
+  if (!result.success) return null;
+  const { output } = result;
+  for (const entry of read) entry[1] ??= output.routes[entry[0]] ?? null;
+  return { raw: output, routes: read as RouteEntry[] };
+}
+
+function addFaultsOfShape(table: Record<string, unknown>, faults: Faults): void {
+  const { issues } = v.safeParse(policySchema, table);
+  if (issues === undefined) throw new Error("a policy is refused in part and taken whole");
+  addIssues(faults, issues, policySchema);
+  addFaultsBeyond(table, issues, faults);
+}
+
 /**
  * Tells what else is wrong with a policy that does not have the shape: its ill-shaped keys are left out, and the rest is
  * compiled for its faults alone. Where the rest still lacks something that is required, only the shape is told.
@@ -89,7 +116,7 @@ function addFaultsBeyond(
   const result = v.safeParse(policySchema, table);
   if (!result.success) return;
   const before = faults.list.length;
-  compile(result.output, faults);
+  compile(result.output, Object.entries(result.output.routes), faults);
   const beyond = faults.list.splice(before);
   faults.list.push(
     ...beyond.filter((fault) => !told.some((path) => path.startsWith(fault.path) || fault.path.startsWith(path))),
@@ -108,14 +135,14 @@ function removeAt(table: Record<string, unknown>, path: readonly (string | numbe
   }
 }
 
-function compile(raw: RawPolicy, faults: Faults): Policy {
+function compile(raw: RawPolicy, routes: readonly RouteEntry[], faults: Faults): Policy {
   const { gateway, revocation } = raw;
   checkGateway(raw, faults);
   const catalogue = compileScopes(raw, faults);
   const bundles = compileBundles(raw, catalogue, faults);
   const issuers = compileIssuers(raw, catalogue, faults);
   const router = createRouter(
-    compileRoutes(raw, catalogue, faults),
+    compileRoutes(routes, gateway.admin_path, catalogue, faults),
     patternsOf(builtInRoutes(gateway.admin_path, catalogue)),
     {
       adminPath: gateway.admin_path,

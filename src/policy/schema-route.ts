@@ -36,22 +36,15 @@ const routeTable = v.strictObject({
 });
 
 const aString = v.string();
-const plainTable = v.pipe(
-  v.custom<PlainTable>(() => true),
-  // What the parser makes is a dictionary, slow to ask for the keys that it lacks.
-  v.transform(({ all, resource }): PlainTable => (resource === undefined ? { all } : { all, resource })),
-);
 const routeList = v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"));
 const anyRoute = v.union([v.string(), routeList, routeTable]);
 
 export const routeSchema = v.pipe(
-  // A union tries all of its options, and a table's schema all of its keys: half of what a large policy takes to load.
-  // Without a value it is asked for editors.
+  // A union tries all of its options. Without a value it is asked for editors.
   v.lazy((value) => {
     if (value === undefined) return anyRoute;
     if (typeof value === "string") return aString;
-    if (Array.isArray(value)) return routeList;
-    return typeof value === "object" && value !== null && isPlainTable(value) ? plainTable : routeTable;
+    return Array.isArray(value) ? routeList : routeTable;
   }),
   v.description("What a call needs: a scope, a list of scopes of which every one is needed, or a table."),
 );
@@ -59,15 +52,17 @@ export const routeSchema = v.pipe(
 export type RawRoute = v.InferOutput<typeof anyRoute>;
 export type RawRouteTable = v.InferOutput<typeof routeTable>;
 
-interface PlainTable {
-  readonly all: string[];
-  readonly resource?: string;
-}
-
-/** Whether a table has nothing but scopes and one resource, as most do, and has them as `routeTable` wants them. */
-function isPlainTable(value: { readonly all?: unknown; readonly resource?: unknown }): boolean {
-  for (const key in value) if (key !== "all" && key !== "resource") return false;
-  const { all, resource } = value;
-  if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return false;
-  return resource === undefined || typeof resource === "string";
+/**
+ * A value that `routeSchema` takes as it is: one scope, or a table with nothing but scopes and one resource; else `null`, which
+ * says nothing against it. Most routes are such, and the schema would ask each for a dozen keys that it lacks.
+ */
+export function plainRoute(value: unknown): RawRoute | null {
+  if (typeof value === "string") return value;
+  if (typeof value !== "object" || value === null) return null;
+  for (const key in value) if (key !== "all" && key !== "resource") return null;
+  const { all, resource } = value as { readonly all?: unknown; readonly resource?: unknown };
+  if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return null;
+  // Another object: what the parser makes is a dictionary, slow to ask for the keys that it lacks.
+  if (resource === undefined) return { all };
+  return typeof resource === "string" ? { all, resource } : null;
 }

@@ -7,7 +7,6 @@ import { type AllowListTemplate, parseTemplate } from "../resources/allow-list-t
 import { WELL_KNOWN } from "../routing/built-in-routes.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import type { RoutePattern } from "../routing/router.ts";
-import type { RawPolicy } from "../schema.ts";
 import type { RawRoute, RawRouteTable } from "../schema-route.ts";
 import { type Catalogue, isReserved, type Scope } from "../scope.ts";
 import { unknownScope } from "./compile-scopes.ts";
@@ -25,11 +24,16 @@ interface Shared {
 }
 
 /** One after the other: a large policy's patterns need not all be in memory. */
-export function* compileRoutes(raw: RawPolicy, catalogue: Catalogue, faults: Faults): Generator<RoutePattern> {
+export function* compileRoutes(
+  routes: Iterable<readonly [key: string, written: RawRoute]>,
+  adminPath: string,
+  catalogue: Catalogue,
+  faults: Faults,
+): Generator<RoutePattern> {
   const shared: Shared = { methods: new Map(), requirements: new Map(), resources: new Map(), unknown: new Map() };
-  for (const [key, written] of Object.entries(raw.routes)) {
+  for (const [key, written] of routes) {
     const path = ["routes", key];
-    const parsed = parseKey(key, raw.gateway.admin_path, shared);
+    const parsed = parseKey(key, adminPath, shared);
     if ("error" in parsed) {
       faults.add(path, parsed.error);
       continue;

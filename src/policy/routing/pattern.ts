@@ -199,8 +199,8 @@ export function hasOtherWords(pattern: Pattern): boolean {
   return (pattern.star && pattern.segments.at(-1)?.kind === "name") || hasRest(pattern);
 }
 
-export function hasRest({ segments, names }: Pattern): boolean {
-  return names.length > 0 && segments.some(({ kind }) => kind === "rest");
+export function hasRest({ text, segments }: Pattern): boolean {
+  return text.includes("+") && segments.some(({ kind }) => kind === "rest");
 }
 
 /**

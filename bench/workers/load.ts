@@ -1,0 +1,10 @@
+/** Loads a policy when it is asked to, so that this can be measured without the start of workerd around it. */
+import { loadPolicy } from "../../src/policy/load.ts";
+
+export default {
+  fetch(request: Request, { POLICY }: { POLICY: string }): Response {
+    if (!request.url.endsWith("/load")) return new Response("ready");
+    const loaded = loadPolicy(POLICY);
+    return new Response(String(loaded.ok && loaded.policy.routes.length));
+  },
+};

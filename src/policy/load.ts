@@ -8,13 +8,13 @@ import { compileIssuers } from "./compile/compile-issuers.ts";
 import { compileRoutes } from "./compile/compile-routes.ts";
 import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
-import { addIssues, type Fault, type Faults, faultsOf, type KeyPath } from "./faults.ts";
+import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
 import { builtInRoutes, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
 import { createRouter, patternsOf } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
-import { plainRoute, type RawRoute } from "./schema-route.ts";
+import { addNoTables, addPrototypeNames, type RouteEntry, shapedOf } from "./shape.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 
 const MOST_SKEW_SECONDS = 12 * 3600;
@@ -29,6 +29,7 @@ export function loadPolicy(text: string): Loaded {
   const table = tomlOf(text, faults);
   if (table === null) return { ok: false, faults: faults.list };
   addPrototypeNames(table, faults);
+  addNoTables(table, faults);
   const shaped = shapedOf(table);
   if (shaped === null) {
     addFaultsOfShape(table, faults);
@@ -54,46 +55,9 @@ function tomlOf(text: string, faults: Faults): Record<string, unknown> | null {
   }
 }
 
-/** The schema's records pass over these names in silence; here nothing is passed over. */
-const PROTOTYPE_NAMES = ["__proto__", "prototype", "constructor"];
-
-function addPrototypeNames(table: Record<string, unknown>, faults: Faults): void {
-  const records: [path: KeyPath, record: unknown][] = ["scopes", "bundles", "routes"].map((key) => [[key], table[key]]);
-  if (Array.isArray(table["issuers"])) {
-    for (const [at, issuer] of table["issuers"].entries())
-      records.push([["issuers", at, "scope_map"], issuer?.scope_map]);
-  }
-  for (const [path, record] of records) {
-    if (typeof record !== "object" || record === null) continue;
-    for (const name of PROTOTYPE_NAMES) {
-      if (Object.hasOwn(record, name)) faults.add([...path, name], `"${name}" cannot be used as a name`);
-    }
-  }
-}
-
-type RouteEntry = readonly [key: string, route: RawRoute];
-
-/** What the schema makes of a table; `null` where it refuses it. It is not asked about routes that it would take as they are. */
-function shapedOf(table: Record<string, unknown>): { raw: RawPolicy; routes: readonly RouteEntry[] } | null {
-  const { routes } = table;
-  if (typeof routes !== "object" || routes === null || Array.isArray(routes)) return null;
-  const read: [key: string, route: RawRoute | null][] = Object.entries(routes);
-  const others: Record<string, unknown> = {};
-  for (const entry of read) {
-    const [key, value] = entry;
-    entry[1] = plainRoute(value);
-    if (entry[1] === null) others[key] = value;
-  }
-  const result = v.safeParse(policySchema, { ...table, routes: others });
-  if (!result.success) return null;
-  const { output } = result;
-  for (const entry of read) entry[1] ??= output.routes[entry[0]] ?? null;
-  return { raw: output, routes: read as RouteEntry[] };
-}
-
 function addFaultsOfShape(table: Record<string, unknown>, faults: Faults): void {
   const { issues } = v.safeParse(policySchema, table);
-  if (issues === undefined) throw new Error("a policy is refused in part and taken whole");
+  if (issues === undefined) return;
   addIssues(faults, issues, policySchema);
   addFaultsBeyond(table, issues, faults);
 }

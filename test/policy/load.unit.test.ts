@@ -59,6 +59,21 @@ describe("a policy does not serve, and the message names the place", () => {
     ["an unknown key", withRoutes('"GET /x" = { scope = ["a:read"] }'), 'routes."GET /x".scope: unknown key "scope"'],
     ["a misspelt key", withRoutes('"GET /x" = { pubilc = true }'), 'unknown key "pubilc"; did you mean "public"?'],
     ["a wrong type", withRoutes('"GET /x" = 5'), 'routes."GET /x": expected'],
+    ["no routes", BASE, "routes: is missing and required"],
+    ["routes that are a number", `routes = 5\n${BASE}`, "routes: expected Object, found 5"],
+    ["routes that are a text", `routes = "GET /x"\n${BASE}`, "routes: expected Object"],
+    ["routes that are a list", `${BASE}\n[[routes]]\n"GET /x" = "a:read"\n`, "routes: expected a table"],
+    ["routes that are an empty list", `routes = []\n${BASE}`, "routes: expected a table"],
+    ["routes that are a date", `routes = 2026-01-01\n${BASE}`, "routes: expected a table"],
+    ...["origin", "revocation", "log", "tokens", "bundles", "checks"].flatMap((key): [string, string, string][] => [
+      [`a list for ${key}`, `${key} = []\n${withRoutes("")}`, `${key}: expected a table`],
+      [`a date for ${key}`, `${key} = 2026-01-01\n${withRoutes("")}`, `${key}: expected a table`],
+    ]),
+    [
+      "a list for scope_map",
+      `${withRoutes("")}\n[[issuers]]\nissuer = "https://i.example"\naudience = "a"\nscope_map = []`,
+      "issuers[0].scope_map: expected a table",
+    ],
     [
       "a wrong type inside",
       withRoutes('"GET /x" = { all = "a:read" }'),

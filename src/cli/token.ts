@@ -1,5 +1,7 @@
 /** `scopegate token`: a token signed with the local signing keys, to try things with. */
+
 import { parseDuration } from "../policy/duration.ts";
+import { hasControls } from "../request/controls.ts";
 import { issueToken } from "../token/issue.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { localSecret } from "./dev-vars.ts";
@@ -77,7 +79,7 @@ function lifetimeArgument(text: string | undefined): number | null {
 
 function subjectOf(text: string | undefined): string {
   const subject = text ?? "local";
-  const readable = subject !== "" && subject.length <= 256 && subject.isWellFormed() && !/\p{Cc}/u.test(subject);
+  const readable = subject !== "" && subject.length <= 256 && subject.isWellFormed() && !hasControls(subject);
   if (!readable) throw new UsageError("--subject takes 1 to 256 characters");
   return subject;
 }

@@ -10,7 +10,7 @@ import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
 import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
-import { builtInRoutes, WELL_KNOWN } from "./routing/built-in-routes.ts";
+import { builtInRoutes, isUnder, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
 import { createRouter, patternsOf } from "./routing/router.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
@@ -179,7 +179,7 @@ function checkGateway(raw: RawPolicy, faults: Faults): void {
     !("error" in pattern) && pattern.text === adminPath && pattern.segments.every(({ kind }) => kind === "literal");
   if (!isPlain || adminPath === "/" || ("star" in pattern && pattern.star)) {
     faults.add(["gateway", "admin_path"], 'must be a plain path without a trailing slash, as "/_scopegate"');
-  } else if (adminPath === WELL_KNOWN || adminPath.startsWith(`${WELL_KNOWN}/`)) {
+  } else if (isUnder(adminPath, WELL_KNOWN)) {
     faults.add(["gateway", "admin_path"], `must not lie under ${WELL_KNOWN}`);
   }
 

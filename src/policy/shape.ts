@@ -20,7 +20,7 @@ export function shapedOf(table: Record<string, unknown>): Shaped | null {
   const { routes } = table;
   if (typeof routes !== "object" || routes === null || isNoTable(routes)) return null;
   const read: [key: string, route: RawRoute | null][] = Object.entries(routes);
-  const others: Record<string, unknown> = {};
+  const others: Record<string, unknown> = Object.create(null);
   for (const entry of read) {
     const [key, value] = entry;
     entry[1] = plainRoute(value);
@@ -35,14 +35,12 @@ export function shapedOf(table: Record<string, unknown>): Shaped | null {
 
 /** The schema's records pass over these names in silence; here nothing is passed over. */
 const PROTOTYPE_NAMES = ["__proto__", "prototype", "constructor"];
+const RECORDS = ["scopes", "bundles", "routes"];
 
+/** Adds names that no record may have. */
 export function addPrototypeNames(table: Record<string, unknown>, faults: Faults): void {
-  const records: [path: KeyPath, record: unknown][] = ["scopes", "bundles", "routes"].map((key) => [[key], table[key]]);
-  if (Array.isArray(table["issuers"])) {
-    for (const [at, issuer] of table["issuers"].entries())
-      records.push([["issuers", at, "scope_map"], issuer?.scope_map]);
-  }
-  for (const [path, record] of records) {
+  const records = RECORDS.map((key): Placed => [[key], table[key]]);
+  for (const [path, record] of [...records, ...scopeMapsOf(table)]) {
     if (typeof record !== "object" || record === null) continue;
     for (const name of PROTOTYPE_NAMES) {
       if (Object.hasOwn(record, name)) faults.add([...path, name], `"${name}" cannot be used as a name`);
@@ -52,14 +50,19 @@ export function addPrototypeNames(table: Record<string, unknown>, faults: Faults
 
 /** To the schema a list or a date is an object too: where a table may be empty, it would take it for one. */
 export function addNoTables(table: Record<string, unknown>, faults: Faults): void {
-  const entries: [path: KeyPath, value: unknown][] = Object.entries(table)
-    .filter(([key]) => key !== "issuers")
-    .map(([key, value]) => [[key], value]);
-  if (Array.isArray(table["issuers"])) {
-    for (const [at, issuer] of table["issuers"].entries())
-      entries.push([["issuers", at, "scope_map"], issuer?.scope_map]);
+  const { issuers: _, ...tables } = table;
+  const placed = Object.entries(tables).map(([key, value]): Placed => [[key], value]);
+  for (const [path, value] of [...placed, ...scopeMapsOf(table)]) {
+    if (isNoTable(value)) faults.add(path, "expected a table");
   }
-  for (const [path, value] of entries) if (isNoTable(value)) faults.add(path, "expected a table");
+}
+
+type Placed = readonly [path: KeyPath, value: unknown];
+
+/** The only records that do not lie at the top. */
+function scopeMapsOf({ issuers }: Record<string, unknown>): Placed[] {
+  if (!Array.isArray(issuers)) return [];
+  return issuers.map((issuer, at): Placed => [["issuers", at, "scope_map"], issuer?.scope_map]);
 }
 
 function isNoTable(value: unknown): boolean {

@@ -1,14 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createRevocationFeed, type RevocationFeed } from "../../src/revocation/feed.ts";
-import { fingerprint } from "../../src/revocation/fingerprint.ts";
 import { pack } from "../../src/revocation/packing.ts";
 import { readReceipts } from "../../src/revocation/receipts.ts";
-import { addRevocations, type NewRevocation, sequencesOf, withdrawRevocation } from "../../src/revocation/records.ts";
+import { withdrawRevocation } from "../../src/revocation/records.ts";
 import { breakable, latch, type Tap } from "../support/breakable.ts";
 import { recreateSchema } from "../support/database.ts";
+import { issuer, revokeTokens, tokenOf } from "../support/revocations.ts";
 
-const issuer = "https://api.example.com";
 const START = 1_800_000_000_000;
 const REFRESH = 5_000;
 const MAX_STALENESS = 30_000;
@@ -70,28 +69,12 @@ function isolate(
       await settled();
       return answer;
     },
-    isRevoked: (id) => feed.isRevoked(token(id), now / 1000),
+    isRevoked: (id) => feed.isRevoked(tokenOf(id), now / 1000),
   };
 }
 
-function token(id: string) {
-  return {
-    issuer,
-    subject: "s",
-    client: "c",
-    keyId: "k",
-    issuedAtSeconds: 1,
-    elderIssuers: [],
-    fingerprints: [fingerprint(issuer, id)],
-  };
-}
-
-async function revoke(...ids: string[]): Promise<number> {
-  const entries = ids.map(
-    (value): NewRevocation => ({ kind: "token", issuer, value, issuedBefore: null, expiresAt: null, reason: "test" }),
-  );
-  const author = { createdBy: "test", nowSeconds: Math.floor(now / 1000) };
-  return sequencesOf(await env.DB.batch(addRevocations(env.DB, entries, author))).at(-1) ?? 0;
+function revoke(...ids: string[]): Promise<number> {
+  return revokeTokens(env.DB, ids, Math.floor(now / 1000));
 }
 
 async function withdraw(sequence: number): Promise<void> {
@@ -577,7 +560,7 @@ describe("isolates of one location", () => {
     await one.ready();
     for (const id of ["b", "c", "d"]) {
       await revoke(id);
-      expect(await one.feed.isRevokedStrict(token(id), now / 1000)).toBe(true);
+      expect(await one.feed.isRevokedStrict(tokenOf(id), now / 1000)).toBe(true);
     }
     now += REFRESH + 1_000;
     await one.ready();
@@ -671,8 +654,8 @@ describe("a strict route", () => {
     await one.ready();
     await revoke("a");
     expect(one.isRevoked("a")).toBe(false);
-    expect(await one.feed.isRevokedStrict(token("a"), now / 1000)).toBe(true);
-    expect(await one.feed.isRevokedStrict(token("b"), now / 1000)).toBe(false);
+    expect(await one.feed.isRevokedStrict(tokenOf("a"), now / 1000)).toBe(true);
+    expect(await one.feed.isRevokedStrict(tokenOf("b"), now / 1000)).toBe(false);
   });
 
   test("asks by itself, and never takes the location's answer", async () => {
@@ -680,7 +663,7 @@ describe("a strict route", () => {
     await one.ready();
     one.d1.calls = 0;
     one.cache.calls = 0;
-    await Promise.all([1, 2, 3].map(() => one.feed.isRevokedStrict(token("a"), now / 1000)));
+    await Promise.all([1, 2, 3].map(() => one.feed.isRevokedStrict(tokenOf("a"), now / 1000)));
     expect([one.d1.calls, one.cache.calls]).toEqual([3, 0]);
   });
 
@@ -690,21 +673,21 @@ describe("a strict route", () => {
       const one = isolate();
       await one.ready();
       one.d1.mode = mode;
-      expect(await one.feed.isRevokedStrict(token("a"), now / 1000)).toBeNull();
+      expect(await one.feed.isRevokedStrict(tokenOf("a"), now / 1000)).toBeNull();
     },
     15_000,
   );
 
   test("works on a fresh isolate", async () => {
     await revoke("a");
-    expect(await isolate().feed.isRevokedStrict(token("a"), now / 1000)).toBe(true);
+    expect(await isolate().feed.isRevokedStrict(tokenOf("a"), now / 1000)).toBe(true);
   });
 
   test("loads the list once on a fresh isolate, however many ask", async () => {
     await revoke("a");
     await pack(env.DB, env.REVOCATIONS);
     const one = isolate();
-    const answers = await Promise.all([1, 2, 3].map(() => one.feed.isRevokedStrict(token("a"), now / 1000)));
+    const answers = await Promise.all([1, 2, 3].map(() => one.feed.isRevokedStrict(tokenOf("a"), now / 1000)));
     expect(answers).toEqual([true, true, true]);
     expect(one.kv.calls).toBe(1);
   });

@@ -1,14 +1,13 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test } from "vitest";
-import { fingerprint } from "../../src/revocation/fingerprint.ts";
 import { createKnowledge, type Knowledge } from "../../src/revocation/knowledge.ts";
 import { readShared, type SharedAnswer } from "../../src/revocation/location-cache.ts";
-import { addRevocations, type NewRevocation, sequencesOf, withdrawRevocation } from "../../src/revocation/records.ts";
+import { withdrawRevocation } from "../../src/revocation/records.ts";
 import { createSteadyClock } from "../../src/revocation/steady-clock.ts";
 import { breakable, latch, type Tap } from "../support/breakable.ts";
 import { recreateSchema } from "../support/database.ts";
+import { issuer, revokeTokens, tokenOf } from "../support/revocations.ts";
 
-const issuer = "https://api.example.com";
 const START = 1_800_000_000_000;
 const REFRESH = 5_000;
 
@@ -54,7 +53,7 @@ function isolate(over: { cache?: false; colo?: string } = {}): Isolate {
       if (asked) await knowledge.tell();
       return asked;
     },
-    has: (...ids) => ids.map((id) => knowledge.index()?.isRevoked(token(id), now / 1000) ?? false),
+    has: (...ids) => ids.map((id) => knowledge.index()?.isRevoked(tokenOf(id), now / 1000) ?? false),
   };
   tap.before = (call) => {
     if (call === "run") self.receipts++;
@@ -62,24 +61,8 @@ function isolate(over: { cache?: false; colo?: string } = {}): Isolate {
   return self;
 }
 
-function token(id: string) {
-  return {
-    issuer,
-    subject: "s",
-    client: "c",
-    keyId: "k",
-    issuedAtSeconds: 1,
-    elderIssuers: [],
-    fingerprints: [fingerprint(issuer, id)],
-  };
-}
-
-async function revoke(...ids: string[]): Promise<number> {
-  const entries = ids.map(
-    (value): NewRevocation => ({ kind: "token", issuer, value, issuedBefore: null, expiresAt: null, reason: "test" }),
-  );
-  const author = { createdBy: "test", nowSeconds: Math.floor(now / 1000) };
-  return sequencesOf(await env.DB.batch(addRevocations(env.DB, entries, author))).at(-1) ?? 0;
+function revoke(...ids: string[]): Promise<number> {
+  return revokeTokens(env.DB, ids, Math.floor(now / 1000));
 }
 
 async function shared(): Promise<SharedAnswer | null> {

@@ -4,7 +4,7 @@ import { compileConditions } from "../conditions/conditions.ts";
 import type { Faults, KeyPath } from "../faults.ts";
 import type { Alternative, Requirement } from "../policy.ts";
 import { type AllowListTemplate, parseTemplate } from "../resources/allow-list-template.ts";
-import { WELL_KNOWN } from "../routing/built-in-routes.ts";
+import { isUnder, WELL_KNOWN } from "../routing/built-in-routes.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import type { RoutePattern } from "../routing/router.ts";
 import type { RawRoute, RawRouteTable } from "../schema-route.ts";
@@ -72,9 +72,13 @@ function parseKey(key: string, adminPath: string, { methods: known }: Shared): P
   const space = key.indexOf(" ");
   if (space < 0) return { error: 'a route\'s key is "METHODS PATTERN", as "GET /v1/charges"' };
   const words = key.slice(0, space);
-  const methods = known.get(words) ?? parseMethods(words);
-  if ("error" in methods) return methods;
-  known.set(words, methods);
+  let methods = known.get(words);
+  if (methods === undefined) {
+    const parsed = parseMethods(words);
+    if ("error" in parsed) return parsed;
+    methods = parsed;
+    known.set(words, methods);
+  }
   const pattern = parsePattern(key.slice(space + 1));
   if ("error" in pattern) return pattern;
   if (isUnder(pattern.text, adminPath)) return { error: `no route lies under ${adminPath}` };
@@ -91,10 +95,6 @@ function parseMethods(words: string): readonly string[] | { readonly error: stri
     }
   }
   return new Set(methods).size === methods.length ? methods : { error: "names a method twice" };
-}
-
-function isUnder(text: string, reserved: string): boolean {
-  return text.startsWith(reserved) && (text.length === reserved.length || text[reserved.length] === "/");
 }
 
 function tableOf(written: RawRoute): RawRouteTable {

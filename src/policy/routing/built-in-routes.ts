@@ -62,3 +62,8 @@ function route(method: string, pattern: string, target: RouteTarget, requirement
     unboundedConnection: false,
   };
 }
+
+/** Whether a path or a pattern is a reserved place of the gateway's own, or lies below it. */
+export function isUnder(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
+}

@@ -13,7 +13,7 @@
  */
 
 import type { Route } from "../policy.ts";
-import { WELL_KNOWN } from "./built-in-routes.ts";
+import { isUnder, WELL_KNOWN } from "./built-in-routes.ts";
 import { hasOtherWords, type Pattern, parsePattern, pathSet } from "./pattern.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
 
@@ -126,10 +126,6 @@ function leavesOf(root: TrieNode, path: string): Route[] {
   const routes: Route[] = [];
   allowedMethods(root, path, (route) => routes.push(route));
   return routes;
-}
-
-function isUnder(path: string, prefix: string): boolean {
-  return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
 }
 
 /**

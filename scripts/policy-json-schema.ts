@@ -4,7 +4,7 @@
  */
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
-import { policySchema } from "../src/policy/schema.ts";
+import { policySchema } from "../src/policy/reading/schema.ts";
 
 /** The schema for editors, with the keys' descriptions. */
 export function policyJsonSchema(): object {

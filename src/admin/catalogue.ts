@@ -5,8 +5,8 @@
  * the name that its record has. Counting goes along an index, one entry a live token.
  */
 import type { Alternative, Policy, Route } from "../policy/policy.ts";
-import type { RawPolicy } from "../policy/schema.ts";
-import type { RawRoute } from "../policy/schema-route.ts";
+import type { RawPolicy } from "../policy/reading/schema.ts";
+import type { RawRoute } from "../policy/reading/schema-route.ts";
 import { formatInstantOrNull } from "./instant.ts";
 
 /** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */

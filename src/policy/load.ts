@@ -2,7 +2,7 @@
  * From the text of `scopegate.toml` to a policy that serves, or to everything that is wrong with it. Nothing between:
  * a policy with one fault is not a policy.
  */
-import { parse, TomlError } from "smol-toml";
+import { TomlError } from "smol-toml";
 import * as v from "valibot";
 import { compileIssuers } from "./compile/compile-issuers.ts";
 import { compileRoutes } from "./compile/compile-routes.ts";
@@ -10,11 +10,13 @@ import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
 import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
+import { type PolicyDocument, readDocument, readWhole, type WrittenRoutes, writtenRoutes } from "./reading/document.ts";
+import { policySchema, type RawPolicy } from "./reading/schema.ts";
+import type { RawRoute } from "./reading/schema-route.ts";
+import { addNoTables, addPrototypeNames, shapedOf } from "./reading/shape.ts";
 import { builtInRoutes, isUnder, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
 import { createRouter, patternsOf } from "./routing/router.ts";
-import { policySchema, type RawPolicy } from "./schema.ts";
-import { addNoTables, addPrototypeNames, type RouteEntry, shapedOf } from "./shape.ts";
 import { addressError, isSecureUrl } from "./urls.ts";
 
 const MOST_SKEW_SECONDS = 12 * 3600;
@@ -26,13 +28,13 @@ export type Loaded =
 /** Loads a policy from its text. Does not look at the environment: bindings and secrets are checked by who uses them. */
 export function loadPolicy(text: string): Loaded {
   const faults = faultsOf(text);
-  const table = tomlOf(text, faults);
-  if (table === null) return { ok: false, faults: faults.list };
-  addPrototypeNames(table, faults);
-  addNoTables(table, faults);
-  const shaped = shapedOf(table);
+  const document = documentOf(text, faults);
+  if (document === null) return { ok: false, faults: faults.list };
+  addPrototypeNames(document.table, faults);
+  addNoTables(document.table, faults);
+  const shaped = shapedOf(document);
   if (shaped === null) {
-    addFaultsOfShape(table, faults);
+    addFaultsOfShape(readWhole(text).table, faults);
     return { ok: false, faults: faults.list };
   }
   const policy = compile(shaped.raw, shaped.routes, faults);
@@ -44,9 +46,9 @@ export function faultText(fault: Fault, file = "scopegate.toml"): string {
   return `${file}${fault.line === null ? "" : `:${fault.line}`} ${fault.path}: ${fault.message}`;
 }
 
-function tomlOf(text: string, faults: Faults): Record<string, unknown> | null {
+function documentOf(text: string, faults: Faults): PolicyDocument | null {
   try {
-    return parse(text);
+    return readDocument(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [summary] = error.message.split("\n");
@@ -80,7 +82,7 @@ function addFaultsBeyond(
   const result = v.safeParse(policySchema, table);
   if (!result.success) return;
   const before = faults.list.length;
-  compile(result.output, Object.entries(result.output.routes), faults);
+  compile(result.output, writtenRoutes(result.output.routes), faults);
   const beyond = faults.list.splice(before);
   faults.list.push(
     ...beyond.filter((fault) => !told.some((path) => path.startsWith(fault.path) || fault.path.startsWith(path))),
@@ -99,7 +101,7 @@ function removeAt(table: Record<string, unknown>, path: readonly (string | numbe
   }
 }
 
-function compile(raw: RawPolicy, routes: readonly RouteEntry[], faults: Faults): Policy {
+function compile(raw: RawPolicy, routes: WrittenRoutes<RawRoute>, faults: Faults): Policy {
   const { gateway, revocation } = raw;
   checkGateway(raw, faults);
   const catalogue = compileScopes(raw, faults);

@@ -6,9 +6,9 @@
  */
 
 import type { Conditions } from "./conditions/conditions.ts";
+import type { RawRoute } from "./reading/schema-route.ts";
 import type { AllowListTemplate } from "./resources/allow-list-template.ts";
 import type { Router } from "./routing/router.ts";
-import type { RawRoute } from "./schema-route.ts";
 import type { Catalogue, Scope } from "./scope.ts";
 
 export interface Policy {

@@ -6,7 +6,7 @@
  * Leaves to `token/`: which claim the scopes come from, and which issuer may use wildcards or `scopegate:` scopes.
  */
 import type { Conditions } from "./conditions/conditions.ts";
-import type { RawPolicy } from "./schema.ts";
+import type { RawPolicy } from "./reading/schema.ts";
 
 export interface Scope {
   readonly name: string;

@@ -51,10 +51,13 @@ export function canonicalSegment(value: string): string | null {
   return segment + value.slice(pending);
 }
 
+/** Canonical beyond doubt, as most ids are. */
+const PLAIN_ID = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/;
+
 /** Whether an allow list may name it: 1 to 256 characters, canonical segments with single slashes between them. */
 export function isCanonicalId(id: string): boolean {
   if (id === "" || id.length > MOST_ID_CHARACTERS || id.endsWith("/")) return false;
-  return canonicalPath(`http://h/${id}`, null)?.path === `/${id}`;
+  return PLAIN_ID.test(id) || canonicalPath(`http://h/${id}`, null)?.path === `/${id}`;
 }
 
 /** Controls (C0, DEL, C1), `%`, `;`, and halves of surrogate pairs. */

@@ -4,7 +4,7 @@ import { hasControls } from "../../request/controls.ts";
 import type { Faults } from "../faults.ts";
 import { closest } from "../near.ts";
 import type { IssuerPolicy } from "../policy.ts";
-import type { RawIssuer, RawPolicy } from "../schema.ts";
+import type { RawIssuer, RawPolicy } from "../reading/schema.ts";
 import type { Catalogue } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";
 import { checkGrantName } from "./compile-scopes.ts";

@@ -1,49 +1,49 @@
 /** The routes: key, pattern, requirement, resources, conditions. */
 
-import { compileConditions } from "../conditions/conditions.ts";
+import { type Conditions, compileConditions } from "../conditions/conditions.ts";
 import type { Faults, KeyPath } from "../faults.ts";
-import type { Alternative, Requirement } from "../policy.ts";
+import type { Requirement } from "../policy.ts";
+import type { WrittenRoutes } from "../reading/document.ts";
+import type { RawRoute, RawRouteTable } from "../reading/schema-route.ts";
 import { type AllowListTemplate, parseTemplate } from "../resources/allow-list-template.ts";
 import { isUnder, WELL_KNOWN } from "../routing/built-in-routes.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import type { RoutePattern } from "../routing/router.ts";
-import type { RawRoute, RawRouteTable } from "../schema-route.ts";
-import { type Catalogue, isReserved, type Scope } from "../scope.ts";
-import { unknownScope } from "./compile-scopes.ts";
+import type { Catalogue } from "../scope.ts";
+import { type RequirementCompiler, requirementCompiler } from "./compile-requirement.ts";
 
-/** What many routes of a large policy say alike is read once, and shared. */
-interface Shared {
-  /** By the methods of a key, as they stand there. */
-  readonly methods: Map<string, readonly string[]>;
-  /** Of one scope that the catalogue has, by its name. */
-  readonly requirements: Map<string, Requirement>;
-  /** Of one template over the names of a pattern, by both. */
-  readonly resources: Map<string, readonly AllowListTemplate[]>;
-  /** What is said of a scope that the catalogue lacks: the search for what was meant takes its time. */
-  readonly unknown: Map<string, string>;
+/** What one value says, whichever routes have it. */
+interface Said {
+  readonly written: RawRoute;
+  readonly table: RawRouteTable;
+  readonly requirement: Requirement;
+  readonly conditions: Conditions | null;
+  /** Over the names of the pattern that was last compiled with it, which are most often the same. */
+  resources: { readonly name: string; readonly templates: readonly AllowListTemplate[] } | null;
 }
 
-/** One after the other: a large policy's patterns need not all be in memory. */
+/** One after the other: a large policy's patterns need not all be in memory. What several say in one value is read once. */
 export function* compileRoutes(
-  routes: Iterable<readonly [key: string, written: RawRoute]>,
+  { places, values }: WrittenRoutes<RawRoute>,
   adminPath: string,
   catalogue: Catalogue,
   faults: Faults,
 ): Generator<RoutePattern> {
-  const shared: Shared = { methods: new Map(), requirements: new Map(), resources: new Map(), unknown: new Map() };
-  for (const [key, written] of routes) {
-    const path = ["routes", key];
-    const parsed = parseKey(key, adminPath, shared);
+  const said: (Said | undefined)[] = values.map(() => undefined);
+  const requirementOf = requirementCompiler(catalogue, faults);
+  const knownMethods = new Map<string, readonly string[]>();
+  for (const [key, place] of places) {
+    const parsed = parseKey(key, adminPath, knownMethods);
     if ("error" in parsed) {
-      faults.add(path, parsed.error);
+      faults.add(["routes", key], parsed.error);
       continue;
     }
-    const table = tableOf(written);
-    const isTable = table === written;
-    const requirement = compileRequirement(table, isTable, path, catalogue, shared, faults);
-    if (requirement.kind === "public" && table.max_token_age !== undefined) {
-      faults.add([...path, "max_token_age"], "a public route looks at no token");
-    }
+    const faultsBefore = faults.list.length;
+    const value = said[place] ?? compileValue(values[place] as RawRoute, ["routes", key], requirementOf, faults);
+    const resources = compileResources(value, key, parsed.pattern, faults);
+    // What is wrong with it is told at each route that has it.
+    if (faults.list.length === faultsBefore) said[place] = value;
+    const { table, requirement, conditions, written } = value;
     yield {
       pattern: parsed.pattern,
       route: {
@@ -52,8 +52,8 @@ export function* compileRoutes(
         methods: parsed.methods,
         pattern: parsed.pattern.text,
         requirement,
-        resources: compileResources(table, parsed.pattern, requirement, path, shared, faults),
-        conditions: compileConditions(table),
+        resources,
+        conditions,
         strictRevocation: table.revocation === "strict",
         encodedSlash: table.encoded_slash ?? false,
         unboundedConnection: table.connection === "unbounded",
@@ -68,7 +68,11 @@ interface ParsedKey {
   readonly pattern: Pattern;
 }
 
-function parseKey(key: string, adminPath: string, { methods: known }: Shared): ParsedKey | { readonly error: string } {
+function parseKey(
+  key: string,
+  adminPath: string,
+  known: Map<string, readonly string[]>,
+): ParsedKey | { readonly error: string } {
   const space = key.indexOf(" ");
   if (space < 0) return { error: 'a route\'s key is "METHODS PATTERN", as "GET /v1/charges"' };
   const words = key.slice(0, space);
@@ -97,83 +101,34 @@ function parseMethods(words: string): readonly string[] | { readonly error: stri
   return new Set(methods).size === methods.length ? methods : { error: "names a method twice" };
 }
 
-function tableOf(written: RawRoute): RawRouteTable {
-  if (typeof written === "string") return { all: [written] };
-  return Array.isArray(written) ? { all: written } : written;
-}
-
-function compileRequirement(
-  table: RawRouteTable,
-  isTable: boolean,
-  path: KeyPath,
-  catalogue: Catalogue,
-  shared: Shared,
-  faults: Faults,
-): Requirement {
-  const { all, any } = table;
-  const only = all?.length === 1 && any === undefined && !table.authenticated && !table.public ? all[0] : undefined;
-  const known = only === undefined ? undefined : shared.requirements.get(only);
-  if (known !== undefined) return known;
-
-  const said = (["all", "any", "authenticated", "public"] as const).filter((key) => table[key] !== undefined);
-  if (said.length !== 1) {
-    const found = said.length === 0 ? "none of them" : said.join(" and ");
-    faults.add(path, `needs exactly one of all, any, authenticated and public; found ${found}`);
+function compileValue(written: RawRoute, path: KeyPath, requirementOf: RequirementCompiler, faults: Faults): Said {
+  const isTable = typeof written === "object" && !Array.isArray(written);
+  const table = isTable ? written : { all: typeof written === "string" ? [written] : written };
+  const requirement = requirementOf(table, isTable, path);
+  if (requirement.kind === "public") {
+    for (const key of ["max_token_age", "resource"] as const) {
+      if (table[key] !== undefined) faults.add([...path, key], "a public route looks at no token");
+    }
   }
-  if (table.public) return { kind: "public" };
-  if (table.authenticated) return { kind: "authenticated" };
-  const groups = any?.map((entry) => (typeof entry === "string" ? [entry] : entry)) ?? [all ?? []];
-  const alternatives = groups.map((names, position): Alternative => {
-    const place = [
-      ...path,
-      ...(isTable ? [any === undefined ? "all" : "any"] : []),
-      ...(any === undefined ? [] : [position]),
-    ];
-    const scopes = [...new Set(names)].flatMap((name): Scope[] => {
-      const scope = catalogue.byName.get(name);
-      if (scope !== undefined && !isReserved(name)) return [scope];
-      const text =
-        shared.unknown.get(name) ??
-        (isReserved(name)
-          ? `"${name}" is the gateway's own and not for routes`
-          : unknownScope(name, catalogue.byName.keys()));
-      shared.unknown.set(name, text);
-      faults.add(place, text);
-      return [];
-    });
-    return { scopes, header: scopes.map((scope) => scope.name).join(" ") };
-  });
-  const requirement: Requirement = { kind: "scopes", alternatives, names: [...new Set(groups.flat())] };
-  // One that is unknown is told at each route that has it.
-  if (only !== undefined && alternatives[0]?.scopes.length === 1) shared.requirements.set(only, requirement);
-  return requirement;
+  return { written, table, requirement, conditions: compileConditions(table), resources: null };
 }
 
 function compileResources(
-  table: RawRouteTable,
-  pattern: Pattern,
-  requirement: Requirement,
-  path: KeyPath,
-  shared: Shared,
+  value: Said,
+  key: string,
+  { names, star }: Pattern,
   faults: Faults,
 ): readonly AllowListTemplate[] | null {
-  if (table.resource === undefined) return null;
-  if (requirement.kind === "public") {
-    faults.add([...path, "resource"], "a public route looks at no token");
-    return null;
-  }
-  const written = typeof table.resource === "string" ? [table.resource] : table.resource;
-  const [only = ""] = written;
-  // Names hold no line break, so that one text stands for one template over one list of names.
-  const name = written.length === 1 ? `${pattern.names.join(" ")}${pattern.star ? " *" : ""}\n${only}` : null;
-  const known = name === null ? undefined : shared.resources.get(name);
-  if (known !== undefined) return known;
-  const templates = written.flatMap((text) => {
-    const template = parseTemplate(text, pattern.names, pattern.star);
+  const { resource } = value.table;
+  if (resource === undefined || value.requirement.kind === "public") return null;
+  const name = star ? `${names.join(" ")} *` : names.join(" ");
+  if (value.resources?.name === name) return value.resources.templates;
+  const templates = (typeof resource === "string" ? [resource] : resource).flatMap((text) => {
+    const template = parseTemplate(text, names, star);
     if (!("error" in template)) return [template];
-    faults.add([...path, "resource"], template.error);
+    faults.add(["routes", key, "resource"], template.error);
     return [];
   });
-  if (name !== null && templates.length === 1) shared.resources.set(name, templates);
+  value.resources = { name, templates };
   return templates;
 }

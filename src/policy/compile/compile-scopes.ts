@@ -4,7 +4,7 @@ import { parseDuration } from "../duration.ts";
 import type { Faults, KeyPath } from "../faults.ts";
 import { closest } from "../near.ts";
 import type { Bundle } from "../policy.ts";
-import type { RawPolicy } from "../schema.ts";
+import type { RawPolicy } from "../reading/schema.ts";
 import { type Catalogue, catalogueOf, covers, isReserved, isScopeToken, isWildcard, type Scope } from "../scope.ts";
 
 export function compileScopes(raw: RawPolicy, faults: Faults): Catalogue {

@@ -53,26 +53,30 @@ export function parseTemplate(
 
   const parts: TemplatePart[] = [];
   let sample = "";
-  let at = 0;
-  for (const match of id.matchAll(/\{([^{}]*)\}/g)) {
-    const literal = id.slice(at, match.index);
-    if (literal !== "") parts.push({ kind: "literal", text: literal });
-    const part = parsePlaceholder(match[1] ?? "", names, hasStar);
+  // What stands between placeholders and what stands in them, in turns.
+  for (const [position, piece] of id.split(/\{([^{}]*)\}/).entries()) {
+    const isPlaceholder = position % 2 === 1;
+    sample += isPlaceholder ? "x" : piece;
+    if (!isPlaceholder) {
+      if (piece !== "") parts.push({ kind: "literal", text: piece });
+      continue;
+    }
+    const part = parsePlaceholder(piece, names, hasStar);
     if ("error" in part) return part;
-    if (parts.some(({ kind }) => kind !== "literal") && !literal.includes("/")) {
+    if (position > 1 && !isApart(parts.at(-1))) {
       return { error: `two placeholders need a "/" between them, or different requests would ask for the same target` };
     }
     parts.push(part);
-    sample += `${literal}x`;
-    at = match.index + match[0].length;
   }
-  const rest = id.slice(at);
-  if (rest !== "") parts.push({ kind: "literal", text: rest });
-  sample += rest;
   if (!isCanonicalId(sample) || isStarId(sample)) {
     return { error: "the id of a target is spelt as in a canonical path, with placeholders such as {charge}" };
   }
   return { text, type, parts, readsOutsidePath: parts.some(({ kind }) => kind === "query" || kind === "header") };
+}
+
+/** Whether what stands between two placeholders keeps them apart. */
+function isApart(between: TemplatePart | undefined): boolean {
+  return between?.kind === "literal" && between.text.includes("/");
 }
 
 function parsePlaceholder(

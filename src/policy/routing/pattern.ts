@@ -25,27 +25,27 @@ export interface Pattern {
   readonly star: boolean;
 }
 
-/** What most literals look like: canonical beyond doubt. */
-const PLAIN_LITERAL = /^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$/;
+/** Literals that are canonical beyond doubt, names that stand for whole segments, perhaps a star: what most patterns are. */
+const PLAIN = /^(?:\/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*|:[A-Za-z_][A-Za-z0-9_]*))+(?:\/\*)?$/;
 
-const PLAIN_NAME = /^:[A-Za-z_][A-Za-z0-9_]*$/;
 const NAME: Segment = { kind: "name" };
 const NO_NAMES: readonly string[] = [];
 
 /** Parses a pattern, or says what is wrong with it. */
 export function parsePattern(written: string): Pattern | { readonly error: string } {
-  if (!written.startsWith("/")) return { error: "a pattern begins with a slash" };
+  if (written[0] !== "/") return { error: "a pattern begins with a slash" };
   if (written.includes("//")) return { error: "a pattern has no empty segments" };
   const text = written.length > 1 && written.endsWith("/") ? written.slice(0, -1) : written;
   const parts = text === "/" ? [] : text.slice(1).split("/");
   const star = parts.at(-1) === "*";
   if (star) parts.pop();
+  const isPlain = PLAIN.test(text);
 
   let names = NO_NAMES;
   let error: string | null = null;
   const segments = parts.map((part): Segment => {
-    if (PLAIN_LITERAL.test(part)) return { kind: "literal", text: part };
-    if (part.startsWith(":") && PLAIN_NAME.test(part)) {
+    if (isPlain && part[0] !== ":") return { kind: "literal", text: part };
+    if (isPlain) {
       names = [...names, part.slice(1)];
       return NAME;
     }
@@ -96,7 +96,7 @@ function parseSegment(part: string): ParsedSegment | { readonly error: string } 
   }
   const [only] = pieces;
   if (pieces.length > 1) return { segment: { kind: "mixed", pieces }, names };
-  return { segment: { kind: "literal", text: only ?? "" }, names };
+  return { segment: only === null ? NAME : { kind: "literal", text: only ?? "" }, names };
 }
 
 /** A literal must be spelt as the canonical path is, or it could never match. */

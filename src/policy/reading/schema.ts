@@ -6,8 +6,8 @@
  * Leaves to `load.ts` what one key cannot say alone: names that must exist, cycles, routes that meet.
  */
 import * as v from "valibot";
-import { conditionEntries } from "./conditions/conditions.ts";
-import { durationSchema } from "./duration.ts";
+import { conditionEntries } from "../conditions/conditions.ts";
+import { durationSchema } from "../duration.ts";
 import { routeSchema } from "./schema-route.ts";
 
 const text = (description: string) => v.pipe(v.string(), v.nonEmpty("must not be empty"), v.description(description));

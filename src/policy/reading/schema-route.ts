@@ -1,9 +1,8 @@
 /**
- * The shape of a route's value: a scope, a list of scopes, or a table. The part of `scopegate.toml` that large policies
- * consist of, so its usual forms are read in a shorter way.
+ * The shape of a route's value: a scope, a list of scopes, or a table.
  */
 import * as v from "valibot";
-import { conditionEntries } from "./conditions/conditions.ts";
+import { conditionEntries } from "../conditions/conditions.ts";
 
 const routeTable = v.strictObject({
   all: v.optional(
@@ -51,18 +50,3 @@ export const routeSchema = v.pipe(
 
 export type RawRoute = v.InferOutput<typeof anyRoute>;
 export type RawRouteTable = v.InferOutput<typeof routeTable>;
-
-/**
- * A value that `routeSchema` takes as it is: one scope, or a table with nothing but scopes and one resource; else `null`, which
- * says nothing against it. Most routes are such, and the schema would ask each for a dozen keys that it lacks.
- */
-export function plainRoute(value: unknown): RawRoute | null {
-  if (typeof value === "string") return value;
-  if (typeof value !== "object" || value === null) return null;
-  for (const key in value) if (key !== "all" && key !== "resource") return null;
-  const { all, resource } = value as { readonly all?: unknown; readonly resource?: unknown };
-  if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return null;
-  // Another object: what the parser makes is a dictionary, slow to ask for the keys that it lacks.
-  if (resource === undefined) return { all };
-  return typeof resource === "string" ? { all, resource } : null;
-}

@@ -3,9 +3,10 @@
  * for the demo's policy alone.
  */
 
-import type { Policy, Route } from "../src/policy/policy.ts";
+import type { Policy } from "../src/policy/policy.ts";
 import { explain } from "../src/policy/review/explain.ts";
 import { holderOfScopes } from "../src/policy/review/hypothetical.ts";
+import type { Route } from "../src/policy/route.ts";
 
 export interface DemoCalls {
   /** What the demo token holds. */

@@ -3,7 +3,8 @@
  * health, and the pages that a problem's `type` names. Nothing of a request is echoed.
  */
 import { type Denial, REASONS } from "./denial.ts";
-import type { Policy, Route } from "./policy/policy.ts";
+import type { Policy } from "./policy/policy.ts";
+import type { Route } from "./policy/route.ts";
 import { WELL_KNOWN } from "./policy/routing/built-in-routes.ts";
 import { isReserved } from "./policy/scope.ts";
 

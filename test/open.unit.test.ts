@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createOpen } from "../src/open.ts";
 import { loadPolicy } from "../src/policy/load.ts";
-import type { Route } from "../src/policy/policy.ts";
+import type { Route } from "../src/policy/route.ts";
 import { policyText } from "./support/policy-text.ts";
 
 const loaded = loadPolicy(policyText({ routes: {} }));

@@ -4,9 +4,10 @@
  * A scope's tokens are those that name it; one that holds it through a wildcard or another scope's `implies` stands under
  * the name that its record has. Counting goes along an index, one entry a live token.
  */
-import type { Alternative, Policy, Route } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
 import type { RawPolicy } from "../policy/reading/schema.ts";
 import type { RawRoute } from "../policy/reading/schema-route.ts";
+import type { Alternative, Route } from "../policy/route.ts";
 import { formatInstantOrNull } from "./instant.ts";
 
 /** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */

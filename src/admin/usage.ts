@@ -8,7 +8,7 @@
  * two batches. Counts are for seeing what is used, not for billing.
  * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
  */
-import type { Alternative } from "../policy/policy.ts";
+import type { Alternative } from "../policy/route.ts";
 import type { Principal } from "../token/principal.ts";
 
 export type CountUse = (

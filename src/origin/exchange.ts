@@ -5,7 +5,8 @@
 import type { Denial } from "../denial.ts";
 import type { Asked } from "../policy/decision.ts";
 import { deprecatedScopes } from "../policy/deprecation.ts";
-import type { Alternative, Policy, Route } from "../policy/policy.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Alternative, Route } from "../policy/route.ts";
 import type { CanonicalPath } from "../request/path.ts";
 import type { Principal } from "../token/principal.ts";
 import { guardConnection, isLongLived } from "./connection.ts";

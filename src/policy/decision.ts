@@ -6,9 +6,9 @@
  */
 import type { Denial } from "../denial.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "./conditions/conditions.ts";
-import type { Alternative, Route } from "./policy.ts";
 import type { AllowList } from "./resources/allow-list.ts";
-import { coverage } from "./resources/allow-list-coverage.ts";
+import { coverage, type Named } from "./resources/allow-list-coverage.ts";
+import type { Alternative, Route } from "./route.ts";
 import { has, type Scope, type ScopeGrant } from "./scope.ts";
 
 /** The part of a caller that decides. */
@@ -21,12 +21,7 @@ export interface Holder {
 }
 
 /** The part of a request that decides, besides its route. */
-export interface Asked {
-  /** What the pattern's names stand for, in the pattern's order, in canonical spelling; the star last. */
-  readonly values: readonly string[];
-  /** As it will be forwarded, with its `?`, or empty. */
-  readonly query: string;
-  readonly header: (name: string) => string | null;
+export interface Asked extends Named {
   readonly address: string | null;
   /** Asked for only where a condition reads it: what the runtime knows of a request is costly to unpack. */
   readonly country: () => string | null;

@@ -1,5 +1,5 @@
 /** Which deprecated scopes let a call through, so that its answer can say so. */
-import type { Alternative } from "./policy.ts";
+import type { Alternative } from "./route.ts";
 import { type Catalogue, has, isLeaving, reaches, type Scope, type ScopeGrant } from "./scope.ts";
 
 const NONE: readonly Scope[] = [];

@@ -5,11 +5,9 @@
  * Times are seconds since the epoch, durations say their unit in their name.
  */
 
-import type { Conditions } from "./conditions/conditions.ts";
-import type { RawRoute } from "./reading/schema-route.ts";
-import type { AllowListTemplate } from "./resources/allow-list-template.ts";
+import type { Route } from "./route.ts";
 import type { Router } from "./routing/router.ts";
-import type { Catalogue, Scope } from "./scope.ts";
+import type { Catalogue } from "./scope.ts";
 
 export interface Policy {
   readonly gateway: {
@@ -76,42 +74,4 @@ export interface IssuerPolicy {
   readonly admin: boolean;
   /** The binding that holds the HS256 secret; then `algorithms` is exactly `["HS256"]`. */
   readonly secret: string | null;
-}
-
-/** Who answers a route: the API behind the gateway, the admin API, or the gateway itself (metadata, keys, health). */
-export type RouteTarget = "origin" | "admin" | "gateway";
-
-export interface Route {
-  /** Its key in the policy: `GET /v1/charges/:charge`. Unique. */
-  readonly key: string;
-  readonly target: RouteTarget;
-  /** Upper-case, or `*`. */
-  readonly methods: readonly string[];
-  readonly pattern: string;
-  readonly requirement: Requirement;
-  /** `null`: the route names none and needs `*:*`. `[]`: it touches none. */
-  readonly resources: readonly AllowListTemplate[] | null;
-  readonly conditions: Conditions | null;
-  readonly strictRevocation: boolean;
-  readonly encodedSlash: boolean;
-  readonly unboundedConnection: boolean;
-  /** Its value as the policy has it, for people to read; the gateway's own routes have none. */
-  readonly written?: RawRoute;
-}
-
-export type Requirement =
-  | { readonly kind: "public" }
-  | { readonly kind: "authenticated" }
-  | {
-      readonly kind: "scopes";
-      /** One of these, in this order; each needs every one of its scopes. `all` is a single alternative. */
-      readonly alternatives: readonly Alternative[];
-      /** Every name in the alternatives, once, in order: what a 403 tells (RFC 6750 §3). */
-      readonly names: readonly string[];
-    };
-
-export interface Alternative {
-  readonly scopes: readonly Scope[];
-  /** The scopes' names joined by a space, as the origin gets them. */
-  readonly header: string;
 }

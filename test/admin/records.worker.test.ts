@@ -11,7 +11,7 @@ import {
   type TokenRow,
 } from "../../src/admin/tokens/records.ts";
 import { createUsage } from "../../src/admin/usage.ts";
-import type { Alternative } from "../../src/policy/policy.ts";
+import type { Alternative } from "../../src/policy/route.ts";
 import type { Principal } from "../../src/token/principal.ts";
 import { applySchema } from "../support/database.ts";
 

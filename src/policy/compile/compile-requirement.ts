@@ -1,7 +1,7 @@
 /** Which scopes a route needs: names that exist, in exactly one of the ways to say so. */
 import type { Faults, KeyPath } from "../faults.ts";
-import type { Alternative, Requirement } from "../policy.ts";
 import type { RawRouteTable } from "../reading/schema-route.ts";
+import type { Alternative, Requirement } from "../route.ts";
 import { type Catalogue, isReserved, type Scope } from "../scope.ts";
 import { unknownScope } from "./compile-scopes.ts";
 

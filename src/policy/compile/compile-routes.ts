@@ -2,10 +2,10 @@
 
 import { type Conditions, compileConditions } from "../conditions/conditions.ts";
 import type { Faults, KeyPath } from "../faults.ts";
-import type { Requirement } from "../policy.ts";
 import type { WrittenRoutes } from "../reading/document.ts";
 import type { RawRoute, RawRouteTable } from "../reading/schema-route.ts";
 import { type AllowListTemplate, parseTemplate } from "../resources/allow-list-template.ts";
+import type { Requirement } from "../route.ts";
 import { isUnder, WELL_KNOWN } from "../routing/built-in-routes.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import type { RoutePattern } from "../routing/router.ts";

@@ -6,7 +6,6 @@
  * Leaves to the router: canonical values, and a star without the request's trailing slash.
  */
 import { canonicalSegment } from "../../request/segment.ts";
-import type { Asked } from "../decision.ts";
 import { type AllowList, isStarId, listCovers } from "./allow-list.ts";
 import type { AllowListTemplate, TemplatePart } from "./allow-list-template.ts";
 import { queryValue } from "./query-value.ts";
@@ -17,7 +16,14 @@ export type Coverage =
   /** `resource` is the template that is not covered, or `*:*` where the route asks for the whole or for any list. */
   | { readonly kind: "not_covered"; readonly resource: string };
 
-type Named = Pick<Asked, "values" | "query" | "header">;
+/** What a request names. */
+export interface Named {
+  /** What the pattern's names stand for, in the pattern's order, in canonical spelling; the star last. */
+  readonly values: readonly string[];
+  /** As it will be forwarded, with its `?`, or empty. */
+  readonly query: string;
+  readonly header: (name: string) => string | null;
+}
 
 /** Stands for no id: the template asks for its whole type. */
 const WHOLE_TYPE = "";

@@ -5,7 +5,7 @@
  * Errs on the side of "no": a pattern that covers another in a way that no segment shows is not found.
  */
 
-import type { Alternative, Requirement, Route } from "../policy.ts";
+import type { Alternative, Requirement, Route } from "../route.ts";
 import { compareMixed, matchMixed, type Pattern, type Segment } from "../routing/pattern.ts";
 import type { Catalogue } from "../scope.ts";
 

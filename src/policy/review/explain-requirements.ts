@@ -3,11 +3,12 @@
 import type { Cidr } from "../conditions/cidr.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "../conditions/conditions.ts";
 import { type Asked, factsOf, type Holder } from "../decision.ts";
-import type { Alternative, Policy, Route } from "../policy.ts";
+import type { Policy } from "../policy.ts";
 import { coverage } from "../resources/allow-list-coverage.ts";
+import type { Alternative, Route } from "../route.ts";
 import { has, type Scope } from "../scope.ts";
 import { closure } from "./cover.ts";
-import type { Step } from "./explain.ts";
+import type { Step } from "./step.ts";
 
 /** The step scopes; `holder` is `null` where nobody's token has come so far. */
 export function scopesStep(policy: Policy, route: Route, holder: Holder | null, nowSeconds: number): Step {

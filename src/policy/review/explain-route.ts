@@ -1,6 +1,7 @@
 /** Why a route won a path: every other route whose pattern has the path too, and what sets it back. */
 
-import type { Policy, Route } from "../policy.ts";
+import type { Policy } from "../policy.ts";
+import type { Route } from "../route.ts";
 import { compareSpecificity } from "../routing/pattern.ts";
 import { patternsOf } from "../routing/router.ts";
 import { answers } from "./cover.ts";

@@ -10,21 +10,11 @@
 import { REASONS, type Reason } from "../../denial.ts";
 import { type CanonicalPath, canonicalPath } from "../../request/path.ts";
 import { type Asked, type Decision, decide, decidePublic, type Holder } from "../decision.ts";
-import type { Policy, Route } from "../policy.ts";
+import type { Policy } from "../policy.ts";
+import type { Route } from "../route.ts";
 import { conditionsStep, resourcesStep, scopesStep } from "./explain-requirements.ts";
 import { type Candidate, candidatesOf } from "./explain-route.ts";
-
-type StepName = "path" | "route" | "credentials" | "token" | "revocation" | "scopes" | "resources" | "conditions";
-
-export interface Step {
-  readonly step: StepName;
-  readonly passed: boolean;
-  readonly detail: string;
-  /** What was taken for granted and not looked at. */
-  readonly assumed?: true;
-  /** What would satisfy it: for scopes the alternatives, each a list of which every one is needed. */
-  readonly needs?: unknown;
-}
+import type { Step } from "./step.ts";
 
 export interface Explanation {
   readonly allowed: boolean;

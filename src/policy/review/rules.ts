@@ -3,7 +3,8 @@
  * docs/checks.md is made from this one. A number, once given, keeps its meaning.
  */
 
-import type { Policy, Route } from "../policy.ts";
+import type { Policy } from "../policy.ts";
+import type { Route } from "../route.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import { isReserved } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";

@@ -2,7 +2,7 @@
  * The gateway's own routes: the admin API and what is served without a token. They go through the same router and the
  * same pipeline as the operator's; only their target differs.
  */
-import type { Requirement, Route, RouteTarget } from "../policy.ts";
+import type { Requirement, Route, RouteTarget } from "../route.ts";
 import { BUILT_IN_SCOPES, type Catalogue } from "../scope.ts";
 
 const [ADMIN, READ, TOKENS] = BUILT_IN_SCOPES.map((scope) => scope.name);

@@ -12,7 +12,7 @@
  * `/.well-known`.
  */
 
-import type { Route } from "../policy.ts";
+import type { Route } from "../route.ts";
 import { isUnder, WELL_KNOWN } from "./built-in-routes.ts";
 import { hasOtherWords, type Pattern, parsePattern, pathSet } from "./pattern.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";

@@ -5,7 +5,7 @@
  * what it finds. Each place of the trie is tried at most once for each segment of the path.
  */
 
-import type { Route } from "../policy.ts";
+import type { Route } from "../route.ts";
 import { compareMixed, compareSpecificity, hasRest, matchMixed, type Pattern, type Piece } from "./pattern.ts";
 
 export interface RouteMatch {

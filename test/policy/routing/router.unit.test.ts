@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Route } from "../../../src/policy/policy.ts";
+import type { Route } from "../../../src/policy/route.ts";
 import { parsePattern } from "../../../src/policy/routing/pattern.ts";
 import { createRouter, type RoutePattern } from "../../../src/policy/routing/router.ts";
 

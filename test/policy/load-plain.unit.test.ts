@@ -118,6 +118,38 @@ test.each([
   expect(Array.isArray(after)).toBe(Array.isArray(alone));
 });
 
+test("routes share what they say alike, and only that", () => {
+  const loaded = loadPolicy(
+    textOf(`"GET /v1/:y" = { all = ["a"], resource = "x:{y}" }
+"GET /v2/:y" = { all = ["a"], resource = "x:{y}" }
+"GET /v3/:z" = { resource = "x:*", all = ["a"] }
+"GET /v4/:z" = { resource = "x:*", all = ["a"] }
+"GET /v5/:y/:z" = { all = ["a"], resource = "x:{y}" }
+"PUT /v6/:z/:y" = { all = ["a"], resource = "x:{y}" }
+"GET /v7" = { any = ["a"] }
+"GET /v8" = ["a"]`),
+  );
+  if (!loaded.ok) throw new Error(loaded.faults.map((fault) => faultText(fault)).join());
+  const [first, second, third, fourth, fifth, sixth, any, last] = loaded.policy.routes;
+  for (const route of [second, third, fourth, fifth, sixth, last]) expect(route?.requirement).toBe(first?.requirement);
+  expect(any?.requirement).not.toBe(first?.requirement);
+  expect(any?.requirement).toEqual(first?.requirement);
+  expect(second?.resources).toBe(first?.resources);
+  expect(fourth?.resources).toBe(third?.resources);
+  expect(fifth?.resources).toEqual(first?.resources);
+  expect(sixth?.resources).not.toEqual(first?.resources);
+  expect(second?.methods).toBe(first?.methods);
+  expect(sixth?.methods).toEqual(["PUT"]);
+});
+
+test("a name that no record may have is told of a scope that is not plain", () => {
+  const scopes = ["constructor", "__proto__", "prototype"].map(
+    (name) => `[scopes.${name}]\ndescription = "d"\nowner = "o"\nimplies = []\n`,
+  );
+  const loaded = loadPolicy(textOf("").replace("[routes]", `${scopes.join("")}[routes]`));
+  expect(loaded).toMatchObject({ ok: false, faults: { length: 3 } });
+});
+
 function withoutLines(result: ReturnType<typeof comesTo>) {
   return Array.isArray(result) ? result.map((text) => text.replace(/:\d+/, "")) : result;
 }

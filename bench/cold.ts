@@ -5,7 +5,14 @@ import { ITEM, policyText } from "./policy.ts";
 import { cpuSeconds, mainThreadSeconds, startOrigin } from "./process.ts";
 import { spreadOf } from "./statistics.ts";
 import { startIssuer } from "./tokens.ts";
-import { deployed, type RunningWorker, startBenchWorker, startScopegate, stopWorker } from "./worker.ts";
+import {
+  deployed,
+  type RunningWorker,
+  startBenchWorker,
+  startScopegate,
+  startScopegateAlone,
+  stopWorker,
+} from "./worker.ts";
 
 export async function cold(plan: Plan): Promise<void> {
   const { script } = deployed();
@@ -23,16 +30,12 @@ export async function cold(plan: Plan): Promise<void> {
   const coldIssuer: number[] = [];
   const warmIssuer: number[] = [];
   for (let round = 0; round < plan.repeats; round++) {
-    // With the same bindings, whose simulators run in the same process.
-    const nothing = await startBenchWorker("empty", {}, { d1Databases: ["DB"], kvNamespaces: ["REVOCATIONS"] });
-    await firstAnswer(nothing, "/", "");
-    const [leastThread, leastThreads] = [mainThreadSeconds(nothing.pid), cpuSeconds(nothing.pid)];
-    await stopWorker(nothing);
+    const nothing = await startUsed(startBenchWorker("empty", {}));
+    const alone = await startUsed(startScopegateAlone(policy));
+    thread.push(alone.thread - nothing.thread);
+    threads.push(alone.threads - nothing.threads);
 
     const own = await startScopegate(policy, origin);
-    await firstAnswer(own, "/nowhere", "");
-    thread.push((mainThreadSeconds(own.pid) - leastThread) * 1000);
-    threads.push((cpuSeconds(own.pid) - leastThreads) * 1000);
     // The isolate runs; neither the issuer's keys nor the revocations are there yet.
     coldIssuer.push(await firstAnswer(own, ITEM, token, 200));
     // The keys are there: a token that was never seen.
@@ -52,6 +55,14 @@ export async function cold(plan: Plan): Promise<void> {
   line("", threads, "of all threads, those that help V8 to collect and to compile too");
   line("first request", coldIssuer, "on a fresh isolate: keys fetched, revocations loaded, a signature verified");
   line("a new token after it", warmIssuer, "");
+}
+
+/** The milliseconds of CPU that a start takes: workerd listens once a Worker's modules have run. */
+async function startUsed(starting: Promise<RunningWorker>): Promise<{ thread: number; threads: number }> {
+  const worker = await starting;
+  const used = { thread: mainThreadSeconds(worker.pid) * 1000, threads: cpuSeconds(worker.pid) * 1000 };
+  await stopWorker(worker);
+  return used;
 }
 
 async function firstAnswer({ port }: RunningWorker, path: string, token: string, expected?: number): Promise<number> {

@@ -90,6 +90,19 @@ export async function startScopegate(
   );
 }
 
+/** Starts what is deployed without its bindings and their simulators: enough to run its modules, and no request. */
+export function startScopegateAlone(policy: string): Promise<RunningWorker> {
+  const { script, policyModule } = deployed();
+  return startWorker(
+    [
+      { type: "ESModule", path: "index.js", contents: script },
+      { type: "Text", path: policyModule, contents: policy },
+    ],
+    {},
+    {},
+  );
+}
+
 let bundle: { readonly script: string; readonly policyModule: string } | undefined;
 
 /** What `wrangler deploy` would upload. */

@@ -2,7 +2,7 @@
  * The header work of section 4 of the contract by the straightforward means. What is removed is scopegate's own list, so
  * that the two stay in step; what is set is as long as what scopegate sets in the benchmark.
  */
-import { compileRemovedHeaders } from "../../src/origin/headers.ts";
+import { compileRemovedHeaders } from "../../src/request/removed-headers.ts";
 
 const removed = compileRemovedHeaders({ authorization: "forward", removeHeaders: [] });
 

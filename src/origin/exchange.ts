@@ -8,10 +8,11 @@ import { deprecatedScopes } from "../policy/deprecation.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Alternative, Route } from "../policy/route.ts";
 import type { CanonicalPath } from "../request/path.ts";
+import { compileRemovedHeaders } from "../request/removed-headers.ts";
 import type { Principal } from "../token/principal.ts";
 import { guardConnection, isLongLived } from "./connection.ts";
 import { forward } from "./forward.ts";
-import { compileRemovedHeaders, type Identity, rewriteHeaders } from "./headers.ts";
+import { type Identity, rewriteHeaders } from "./headers.ts";
 import type { Origin } from "./origin.ts";
 import { deprecationHeaders, withHeaders } from "./response.ts";
 
@@ -34,6 +35,8 @@ export type Exchange = (cleared: Cleared) => Promise<Response | Denial>;
 
 export function createExchange(policy: Policy, origin: Origin, now: () => number): Exchange {
   const removed = compileRemovedHeaders(policy.origin);
+  // In report mode a token keeps nothing from going on.
+  const isReportOnly = policy.gateway.mode === "report";
   const expiryGraceSeconds = policy.gateway.clockSkewSeconds;
 
   return async (cleared) => {
@@ -51,7 +54,7 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
       const leaving = deprecatedScopes(policy.catalogue, alternative, principal.grant);
       if (leaving.length > 0) response = withHeaders(response, deprecationHeaders(leaving));
     }
-    if (route.unboundedConnection || !isLongLived(response)) return response;
+    if (isReportOnly || route.unboundedConnection || !isLongLived(response)) return response;
     return guardConnection(response, {
       stillGood: cleared.stillGood,
       expiresAtSeconds: principal.expiresAtSeconds + expiryGraceSeconds,

@@ -2,7 +2,7 @@
  * The headers of the request that goes out (contract §4): what could speak for the gateway, or to the machines behind
  * it, is taken out, and what the gateway knows is set.
  *
- * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with any other
+ * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with any
  * mark for `-`: CGI, WSGI and PHP read `_` as the same name, lighttpd's CGI and PHP's own server `.` and others too; that `Connection` takes out nothing that the gateway or
  * Cloudflare put in; and that two different identities never have the same spelling.
  * Leaves alone what Cloudflare sets by itself (CF-*, True-Client-IP): before a Worker that nothing guards, those are a
@@ -11,16 +11,8 @@
  * Cost, in workerd on a slow machine, 13 headers in, 9 set: reading the names 5 µs, each set or delete 0.3 µs. So the
  * names are read once, and only what matches is touched. A list rebuilt by hand costs four times as much.
  */
-import type { Policy } from "../policy/policy.ts";
+import { isRemoved, namedByConnection, type RemovedHeaders } from "../request/removed-headers.ts";
 import type { Principal } from "../token/principal.ts";
-
-/** What is removed: lower-case, with `-` for every mark. */
-export interface RemovedHeaders {
-  readonly names: ReadonlySet<string>;
-  readonly prefixes: readonly string[];
-  /** What has been found of names before; bounded. */
-  readonly verdicts: Map<string, boolean>;
-}
 
 /** Who calls, as the token says it; `null` is not told. */
 export interface Identity extends Pick<Principal, "issuer" | "subject" | "client" | "tokenId"> {
@@ -36,63 +28,8 @@ export interface Forwarded {
   readonly proto: "http" | "https";
 }
 
-/** RFC 9110 §7.6.1, and what belonged to an upgrade to HTTP/2. */
-const HOP_BY_HOP = [
-  "connection",
-  "http2-settings",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-];
-
-/** What names another target, method or caller to some server. */
-const MISLEADING = [
-  "forwarded",
-  "request-uri",
-  "x-accel-redirect",
-  "x-envoy-original-path",
-  "x-http-destinationurl",
-  "x-http-method",
-  "x-http-method-override",
-  "x-method-override",
-  "x-original-uri",
-  "x-original-url",
-  "x-override-url",
-  "x-proxy-url",
-  "x-real-ip",
-  "x-request-id",
-  "x-rewrite-url",
-];
-
-const RESERVED_PREFIXES = ["x-forwarded-", "x-scopegate-"];
-
-/** What `Connection` may name without effect: no hop has a say in these. */
-const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-)/;
-
-const MARKS = /[^a-z0-9-]/;
-
 /** What needs no escape: printable ASCII but `%`, with spaces only inside. */
 const VERBATIM = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/;
-
-/** Computes once, from the policy, what every request loses. */
-export function compileRemovedHeaders(
-  origin: Pick<Policy["origin"], "authorization" | "removeHeaders">,
-): RemovedHeaders {
-  const names = new Set([...HOP_BY_HOP, ...MISLEADING]);
-  const prefixes = [...RESERVED_PREFIXES];
-  if (origin.authorization === "remove") names.add("authorization");
-  for (const written of origin.removeHeaders) {
-    const name = written.toLowerCase();
-    if (name.endsWith("*")) prefixes.push(folded(name.slice(0, -1)));
-    else names.add(folded(name));
-  }
-  return { names, prefixes, verdicts: new Map() };
-}
 
 /**
  * Makes a copy of the client's headers those of the request that goes out, in place.
@@ -160,36 +97,7 @@ function hex(octet: number): string {
   return `%${octet.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** `name` as the runtime gives it: lower-case. Clients send the same few dozen again and again. */
-function isRemoved(name: string, removed: RemovedHeaders): boolean {
-  const known = removed.verdicts.get(name);
-  if (known !== undefined) return known;
-  const verdict = matches(name, removed);
-  if (removed.verdicts.size >= MOST_VERDICTS) removed.verdicts.clear();
-  if (name.length <= LONGEST_KEPT_NAME) removed.verdicts.set(name, verdict);
-  return verdict;
-}
-
-const MOST_VERDICTS = 500;
-const LONGEST_KEPT_NAME = 64;
-
-function matches(name: string, removed: RemovedHeaders): boolean {
-  const asRead = folded(name);
-  if (removed.names.has(asRead)) return true;
-  for (const prefix of removed.prefixes) if (asRead.startsWith(prefix)) return true;
-  return false;
-}
-
-function folded(name: string): string {
-  return MARKS.test(name) ? name.replace(/[^a-z0-9-]/g, "-") : name;
-}
-
 /** Removes what `Connection` names (RFC 9110 §7.6.1), but not itself, nor what belongs to the ends. */
 export function removeNamedByConnection(headers: Headers): void {
-  for (const option of (headers.get("Connection") ?? "").split(",")) {
-    const name = option.trim().toLowerCase();
-    // What is not a name would make `delete` throw; the upgrade is judged by itself.
-    if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) || name === "upgrade" || END_TO_END.test(name)) continue;
-    headers.delete(name);
-  }
+  for (const name of namedByConnection(headers.get("Connection"))) headers.delete(name);
 }

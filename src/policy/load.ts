@@ -4,6 +4,7 @@
  */
 import { TomlError } from "smol-toml";
 import * as v from "valibot";
+import { compileRemovedHeaders } from "../request/removed-headers.ts";
 import { compileIssuers } from "./compile/compile-issuers.ts";
 import { compileRoutes } from "./compile/compile-routes.ts";
 import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
@@ -11,6 +12,7 @@ import { parseDuration } from "./duration.ts";
 import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
 import { type PolicyDocument, readDocument, readWhole, type WrittenRoutes, writtenRoutes } from "./reading/document.ts";
+import { mended } from "./reading/mend.ts";
 import { policySchema, type RawPolicy } from "./reading/schema.ts";
 import type { RawRoute } from "./reading/schema-route.ts";
 import { addNoTables, addPrototypeNames, shapedOf } from "./reading/shape.ts";
@@ -64,51 +66,45 @@ function addFaultsOfShape(table: Record<string, unknown>, faults: Faults): void 
   addFaultsBeyond(table, issues, faults);
 }
 
-/**
- * Tells what else is wrong with a policy that does not have the shape: its ill-shaped keys are left out, and the rest is
- * compiled for its faults alone. Where the rest still lacks something that is required, only the shape is told.
- */
+/** Tells what else is wrong with a policy that does not have the shape. Where too much of it lacks, only the shape is told. */
 function addFaultsBeyond(
   table: Record<string, unknown>,
   issues: readonly v.BaseIssue<unknown>[],
   faults: Faults,
 ): void {
   const told = faults.list.map(({ path }) => path);
-  for (const issue of issues)
-    removeAt(
-      table,
-      (issue.path ?? []).map((item) => item.key as string | number),
-    );
-  const result = v.safeParse(policySchema, table);
-  if (!result.success) return;
+  const rest = mended(table, issues);
+  if (rest === null) return;
   const before = faults.list.length;
-  compile(result.output, writtenRoutes(result.output.routes), faults);
+  compile(rest, writtenRoutes(rest.routes), faults);
   const beyond = faults.list.splice(before);
   faults.list.push(
-    ...beyond.filter((fault) => !told.some((path) => path.startsWith(fault.path) || fault.path.startsWith(path))),
+    ...beyond.filter(({ path }) => !told.some((other) => isWithin(path, other) || isWithin(other, path))),
   );
 }
 
-function removeAt(table: Record<string, unknown>, path: readonly (string | number)[]): void {
-  let node: unknown = table;
-  for (const key of path.slice(0, -1)) {
-    if (typeof node !== "object" || node === null || !Object.hasOwn(node, key)) return;
-    node = (node as Record<string | number, unknown>)[key];
-  }
-  const last = path.at(-1);
-  if (typeof node === "object" && node !== null && last !== undefined && !Array.isArray(node)) {
-    delete (node as Record<string | number, unknown>)[last];
-  }
+/** Whether a key, as TOML writes it, is another or lies below it. */
+function isWithin(path: string, outer: string): boolean {
+  return (
+    path.startsWith(outer) && (path.length === outer.length || path[outer.length] === "." || path[outer.length] === "[")
+  );
 }
 
 function compile(raw: RawPolicy, routes: WrittenRoutes<RawRoute>, faults: Faults): Policy {
   const { gateway, revocation } = raw;
+  const origin: Policy["origin"] = {
+    url: raw.origin.url ?? null,
+    timeoutMilliseconds: seconds(raw.origin.timeout) * 1000,
+    authorization: raw.origin.authorization,
+    removeHeaders: raw.origin.remove_headers.map((name) => name.toLowerCase()),
+    caseSensitivePaths: raw.origin.case_sensitive_paths,
+  };
   checkGateway(raw, faults);
   const catalogue = compileScopes(raw, faults);
   const bundles = compileBundles(raw, catalogue, faults);
   const issuers = compileIssuers(raw, catalogue, faults);
   const router = createRouter(
-    compileRoutes(routes, gateway.admin_path, catalogue, faults),
+    compileRoutes(routes, { adminPath: gateway.admin_path, removed: compileRemovedHeaders(origin) }, catalogue, faults),
     patternsOf(builtInRoutes(gateway.admin_path, catalogue)),
     {
       adminPath: gateway.admin_path,
@@ -134,13 +130,7 @@ function compile(raw: RawPolicy, routes: WrittenRoutes<RawRoute>, faults: Faults
       mode: gateway.mode,
       clockSkewSeconds: seconds(gateway.clock_skew),
     },
-    origin: {
-      url: raw.origin.url ?? null,
-      timeoutMilliseconds: seconds(raw.origin.timeout) * 1000,
-      authorization: raw.origin.authorization,
-      removeHeaders: raw.origin.remove_headers.map((name) => name.toLowerCase()),
-      caseSensitivePaths: raw.origin.case_sensitive_paths,
-    },
+    origin,
     revocation: { refreshMilliseconds: refresh * 1000, maxStalenessMilliseconds: staleness * 1000 },
     cors: compileCors(raw, faults),
     logSampleRate: raw.log.sample_rate,

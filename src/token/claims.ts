@@ -92,6 +92,8 @@ export function judgeOwnClaims(jws: Jws, audience: string, nowSeconds: number, s
 function isAccessToken(header: JwsHeader, payload: Jws["payload"], requireTyp: string | null): boolean {
   if (requireTyp !== null && header.typ !== requireTyp) return false;
   if (header.typ === "at+jwt") return true;
+  // A type of its own, which the policy asks for by name: it says enough.
+  if (requireTyp !== null && NAMES_ANOTHER_TYPE.test(requireTyp)) return true;
   if (header.typ !== null && NAMES_ANOTHER_TYPE.test(header.typ)) return false;
   if (OTHER_TOKENS_CLAIMS.some((name) => Object.hasOwn(payload, name))) return false;
   return (

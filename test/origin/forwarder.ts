@@ -4,11 +4,12 @@
  */
 import { guardConnection, isLongLived } from "../../src/origin/connection.ts";
 import { forward } from "../../src/origin/forward.ts";
-import { compileRemovedHeaders, rewriteHeaders } from "../../src/origin/headers.ts";
+import { rewriteHeaders } from "../../src/origin/headers.ts";
 import { createOrigin } from "../../src/origin/origin.ts";
 import { withHeaders } from "../../src/origin/response.ts";
 import { callerAddress } from "../../src/request/caller.ts";
 import { canonicalPath } from "../../src/request/path.ts";
+import { compileRemovedHeaders } from "../../src/request/removed-headers.ts";
 
 interface Env {
   readonly BOUND: Fetcher;

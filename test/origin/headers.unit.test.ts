@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compileRemovedHeaders, headerValue, rewriteHeaders } from "../../src/origin/headers.ts";
+import { headerValue, rewriteHeaders } from "../../src/origin/headers.ts";
+import { compileRemovedHeaders } from "../../src/request/removed-headers.ts";
 
 const forwarded = { requestId: "r1", address: "10.1.2.3", host: "api.example.com", proto: "https" } as const;
 const identity = { issuer: "https://i/", subject: "s", client: "c", tokenId: "t", scopes: "a b" };

@@ -1,5 +1,6 @@
 /** The routes: key, pattern, requirement, resources, conditions. */
 
+import { isRemoved, type RemovedHeaders } from "../../request/removed-headers.ts";
 import { type Conditions, compileConditions } from "../conditions/conditions.ts";
 import type { Faults, KeyPath } from "../faults.ts";
 import type { WrittenRoutes } from "../reading/document.ts";
@@ -25,7 +26,7 @@ interface Said {
 /** One after the other: a large policy's patterns need not all be in memory. What several say in one value is read once. */
 export function* compileRoutes(
   { places, values }: WrittenRoutes<RawRoute>,
-  adminPath: string,
+  { adminPath, removed }: { readonly adminPath: string; readonly removed: RemovedHeaders },
   catalogue: Catalogue,
   faults: Faults,
 ): Generator<RoutePattern> {
@@ -40,7 +41,7 @@ export function* compileRoutes(
     }
     const faultsBefore = faults.list.length;
     const value = said[place] ?? compileValue(values[place] as RawRoute, ["routes", key], requirementOf, faults);
-    const resources = compileResources(value, key, parsed.pattern, faults);
+    const resources = compileResources(value, key, parsed.pattern, removed, faults);
     // What is wrong with it is told at each route that has it.
     if (faults.list.length === faultsBefore) said[place] = value;
     const { table, requirement, conditions, written } = value;
@@ -116,19 +117,37 @@ function compileValue(written: RawRoute, path: KeyPath, requirementOf: Requireme
 function compileResources(
   value: Said,
   key: string,
-  { names, star }: Pattern,
+  pattern: Pattern,
+  removed: RemovedHeaders,
   faults: Faults,
 ): readonly AllowListTemplate[] | null {
   const { resource } = value.table;
   if (resource === undefined || value.requirement.kind === "public") return null;
-  const name = star ? `${names.join(" ")} *` : names.join(" ");
+  const names = pattern.names.join(" ");
+  const name = pattern.star ? `${names} *` : names;
   if (value.resources?.name === name) return value.resources.templates;
   const templates = (typeof resource === "string" ? [resource] : resource).flatMap((text) => {
-    const template = parseTemplate(text, names, star);
+    const template = templateOf(text, pattern, removed);
     if (!("error" in template)) return [template];
     faults.add(["routes", key, "resource"], template.error);
     return [];
   });
   value.resources = { name, templates };
   return templates;
+}
+
+/** A template that compiles, and asks for no header that is decided on and then taken out. */
+function templateOf(
+  text: string,
+  { names, star }: Pattern,
+  removed: RemovedHeaders,
+): AllowListTemplate | { readonly error: string } {
+  const template = parseTemplate(text, names, star);
+  if ("error" in template) return template;
+  for (const part of template.parts ?? []) {
+    if (part.kind === "header" && isRemoved(part.name, removed)) {
+      return { error: `{header.${part.name}} is a header that the origin never gets from a client` };
+    }
+  }
+  return template;
 }

@@ -40,7 +40,8 @@ export function writtenRoutes<Value>(table: Readonly<Record<string, Value>>): Wr
   return { places: new Map(Object.keys(table).map((key, place) => [key, place])), values: Object.values(table) };
 }
 
-const HEADER = /^\[routes\][ \t]*\r?\n/m;
+/** A line of its own; "^" with "m" would also stand behind U+2028, which TOML takes for any character of a comment. */
+const HEADER = /(?<![^\n])\[routes\][ \t]*\r?\n/;
 
 /**
  * A key and what is written after its "=", or neither: an empty line, a comment. Keys are of printable ASCII and hold a space, so

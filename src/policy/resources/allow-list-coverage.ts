@@ -5,6 +5,7 @@
  * that is `*` is covered by nothing; a list that is empty or unreadable covers nothing, not even where nothing is asked.
  * Leaves to the router: canonical values, and a star without the request's trailing slash.
  */
+import { namedByConnection } from "../../request/removed-headers.ts";
 import { canonicalSegment } from "../../request/segment.ts";
 import { type AllowList, isStarId, listCovers } from "./allow-list.ts";
 import type { AllowListTemplate, TemplatePart } from "./allow-list-template.ts";
@@ -90,7 +91,9 @@ function partValue(part: TemplatePart, asked: Named): string | null {
       return spelt(queryValue(asked.query, part.name));
     case "header": {
       if (part.aliases.some((alias) => asked.header(alias) !== null)) return null;
-      const value = asked.header(part.name);
+      // As it goes on: what `Connection` names does not.
+      const isDropped = namedByConnection(asked.header("connection")).includes(part.name);
+      const value = isDropped ? null : asked.header(part.name);
       if (value === null) return WHOLE_TYPE;
       return isPlainHeader(value) ? spelt(value) : null;
     }

@@ -65,6 +65,9 @@ test.each([
   ["a header in a multi-line string", 'a = """\n[routes]\n"GET /a" = "a"\n[b]\n"""\n[routes]\n"GET /c" = "a"'],
   ["a header in a multi-line literal string", "a = '''\n[routes]\n\"GET /a\" = \"a\"\n[b]\n'''\n[routes]"],
   ["a header in an array", 'a = [\n[routes]\n"GET /a" = "a"\n[b]\n]'],
+  ["a header in a comment, behind another line separator", '[a]\n# \u2028[routes]\n"GET /a" = "a"'],
+  ["a header behind a paragraph separator", '[a]\n# \u2029[routes]\n"GET /a" = "a"\n[routes]'],
+  ["a header behind white space", '[a]\n  [routes]\n"GET /a" = "a"'],
   ["two headers", '[routes]\n"GET /a" = "a"\n[routes]\n"GET /b" = "a"'],
   ["routes that are tables of their own", '[routes]\n"GET /a" = "a"\n[routes."GET /b"]\nall = ["a"]'],
   ["routes before their header", '[routes."GET /b"]\nall = ["a"]\n[routes]\n"GET /a" = "a"'],
@@ -91,7 +94,28 @@ test.each([
 
 const piece = fc.constantFrom(
   ...['"GET /a"', '"GET /b"', '"GET /c d"', '"x"', '"0"', "'GET /a'", "bare", '"GET /\\u0061"', "0"],
-  ...[" = ", "=", ".", " ", "\t", "\n", "\n", "\n", "\r\n", "\r", ",", "#", "# c", "\u0000", "\u00e9"],
+  ...[
+    " = ",
+    "=",
+    ".",
+    " ",
+    "\t",
+    "\n",
+    "\n",
+    "\n",
+    "\r\n",
+    "\r",
+    ",",
+    "#",
+    "# c",
+    "\u0000",
+    "\u00e9",
+    "\u2028",
+    "\u2029",
+    "\u0085",
+    "\v",
+    "\f",
+  ],
   ...['"a"', '"b"', '["a"]', "{ all = [", '"a"] }', "{", "}", "[", "]", '"', '"""', "'''", "1", "true", "\\"],
   ...["[routes]\n", "\n[routes]\n", "\n[scopes]\n", "\n[[routes]]\n", '\n[routes."GET /b"]\n', "\n[routes.0]\n"],
 );
@@ -106,7 +130,11 @@ const plainLine = fc
   .map(([key, value]) => `"${key}" = ${value}\n`);
 const text = fc
   .tuple(fc.array(piece, { maxLength: 3 }), fc.array(fc.oneof(plainLine, plainLine, line, piece), { maxLength: 8 }))
-  .map(([before, routes]) => `${before.join("")}\n[routes]\n${routes.join("")}`);
+  .chain(([before, routes]) =>
+    fc
+      .constantFrom("\n", "\n", "\n", "\u2028", "")
+      .map((end) => `${before.join("")}${end}[routes]\n${routes.join("")}`),
+  );
 
 test("any text: as the library reads the whole, or refuses it", () => {
   fc.assert(

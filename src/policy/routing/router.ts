@@ -2,11 +2,11 @@
  * Which route has this method and path: the most specific pattern that has the method, whatever the order of the file
  * (contract §2, "Routes"). Takes only canonical paths; never decodes.
  *
- * Besides, unless the origin tells cases apart, refuses a path whose lower-case form falls on another route: an origin
- * that does not tell /Admin from /admin would serve the one under the rule of the other. Both sides are lowered, so
- * that a route that is itself written with capitals can be reached; where two routes differ in nothing but their case,
- * the lower-case spelling reaches the lower-case one and no other spelling reaches either. Where none of them is in lower
- * case, the first by its key can be reached, and only that.
+ * Besides, refuses a path that falls on another route as the origin may read it (`fold.ts`): one that does not tell
+ * /Admin from /admin would serve the one under the rule of the other. Both sides are folded, so that a route that is itself
+ * written with capitals can be reached; where two routes differ in nothing but their case, the lower-case spelling reaches
+ * the lower-case one and no other spelling reaches either. Where none of them is in lower case, the first by its key can be
+ * reached, and only that.
  *
  * The gateway's own paths lie in a trie of their own: no pattern of the operator's reaches below `admin_path` or
  * `/.well-known`.
@@ -14,6 +14,7 @@
 
 import type { Route } from "../route.ts";
 import { isUnder, WELL_KNOWN } from "./built-in-routes.ts";
+import { type Fold, foldCase, foldEscapes, foldedPattern, foldsPattern } from "./fold.ts";
 import { hasOtherWords, type Pattern, parsePattern, pathSet } from "./pattern.ts";
 import { addToTrie, allowedMethods, emptyNode, findInTrie, type RouteMatch, type TrieNode } from "./trie.ts";
 
@@ -55,9 +56,10 @@ export function createRouter(
 ): Router {
   const own = emptyNode();
   for (const { route, pattern } of builtIn) addToTrie(own, pattern, route);
-  const { root, routes, hasCapitals } = operatorsTrie(operators, options);
-  // A policy without capitals is its own folded form.
-  const folded = options.caseSensitivePaths ? null : hasCapitals ? foldedTrie(routes) : root;
+  const fold = options.caseSensitivePaths ? foldEscapes : foldCase;
+  const { root, routes, isFolded } = operatorsTrie(operators, fold, options.onConflict);
+  // A policy without capitals and escapes is its own folded form.
+  const folded = isFolded ? foldedTrie(routes, fold) : root;
 
   const isReserved = (path: string): boolean => isUnder(path, options.adminPath) || isUnder(path, WELL_KNOWN);
 
@@ -65,13 +67,11 @@ export function createRouter(
     if (isReserved(path)) return findInTrie(own, method, path) ?? missing(own, path);
     const match = findInTrie(root, method, path);
     if (match === null) return missing(root, path);
-    if (folded !== null) {
-      const lower = fold(path);
-      if (lower !== path || hasCapitals) {
-        if (isReserved(lower)) return AMBIGUOUS;
-        const other = findInTrie(folded, method, lower);
-        if (other !== null && other.route !== match.route) return AMBIGUOUS;
-      }
+    const read = fold(path);
+    if (read !== path || isFolded) {
+      if (isReserved(read)) return AMBIGUOUS;
+      const other = findInTrie(folded, method, read);
+      if (other !== null && other.route !== match.route) return AMBIGUOUS;
     }
     return match;
   };
@@ -86,22 +86,24 @@ export function createRouter(
 interface OperatorsTrie {
   readonly root: TrieNode;
   readonly routes: readonly Route[];
-  readonly hasCapitals: boolean;
+  /** Whether folding changes any of their patterns. */
+  readonly isFolded: boolean;
 }
 
 /** The trie of the operator's routes, whose conflicts are told. */
 function operatorsTrie(
   operators: Iterable<RoutePattern>,
-  { caseSensitivePaths, onConflict }: RouterOptions,
+  fold: Fold,
+  onConflict: RouterOptions["onConflict"],
 ): OperatorsTrie {
   const root = emptyNode();
   const routes: Route[] = [];
-  let hasCapitals = false;
+  let isFolded = false;
   /** By method and paths: of the few patterns that can say in other words what another says. */
   const seen = new Map<string, Route>();
   for (const { route, pattern } of operators) {
     routes.push(route);
-    hasCapitals ||= !caseSensitivePaths && isFolded(pattern);
+    isFolded ||= foldsPattern(fold, pattern);
     if (!hasOtherWords(pattern)) {
       addToTrie(root, pattern, route, onConflict);
       continue;
@@ -114,7 +116,7 @@ function operatorsTrie(
     }
     addToTrie(root, pattern, route);
   }
-  return { root, routes, hasCapitals };
+  return { root, routes, isFolded };
 }
 
 function missing(root: TrieNode, path: string): Found {
@@ -129,18 +131,18 @@ function leavesOf(root: TrieNode, path: string): Route[] {
 }
 
 /**
- * Lower-case spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
+ * Folded spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
  * the key decides, never the order of the file.
  */
-function foldedTrie(routes: readonly Route[]): TrieNode {
+function foldedTrie(routes: readonly Route[], fold: Fold): TrieNode {
   const root = emptyNode();
-  const capitals: RoutePattern[] = [];
+  const changed: RoutePattern[] = [];
   for (const { route, pattern } of patternsOf(routes)) {
-    if (isFolded(pattern)) capitals.push({ route, pattern: foldedPattern(pattern) });
+    if (foldsPattern(fold, pattern)) changed.push({ route, pattern: foldedPattern(fold, pattern) });
     else addToTrie(root, pattern, route);
   }
-  capitals.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
-  for (const { route, pattern } of capitals) addToTrie(root, pattern, route);
+  changed.sort((a, b) => (a.route.key < b.route.key ? -1 : 1));
+  for (const { route, pattern } of changed) addToTrie(root, pattern, route);
   return root;
 }
 
@@ -150,33 +152,4 @@ export function patternsOf(routes: readonly Route[]): RoutePattern[] {
     const pattern = parsePattern(route.pattern);
     return "error" in pattern ? [] : [{ route, pattern }];
   });
-}
-
-/** Whether lowering the pattern's literals changes it. */
-function isFolded(pattern: Pattern): boolean {
-  return /[A-Z%]/.test(pattern.text) && foldedPattern(pattern) !== pattern;
-}
-
-/** The pattern with its literals lowered; the same object where they are. */
-function foldedPattern(pattern: Pattern): Pattern {
-  let changed = false;
-  const lowered = (text: string): string => {
-    const lower = fold(text);
-    if (lower !== text) changed = true;
-    return lower;
-  };
-  const segments = pattern.segments.map((segment) => {
-    if (segment.kind === "literal") return { ...segment, text: lowered(segment.text) };
-    if (segment.kind !== "mixed") return segment;
-    return { ...segment, pieces: segment.pieces.map((piece) => (piece === null ? null : lowered(piece))) };
-  });
-  return changed ? { ...pattern, segments } : pattern;
-}
-
-/** A path or a literal as an origin that does not tell cases apart may read it, beyond ASCII too. */
-function fold(path: string): string {
-  if (!path.includes("%")) return path.toLowerCase();
-  return path
-    .replace(/(?:%[0-9A-F]{2})+/g, (escapes) => encodeURIComponent(decodeURIComponent(escapes).toLowerCase()))
-    .toLowerCase();
 }

@@ -36,7 +36,9 @@ export function demoCalls(policy: Policy, address: string, nowSeconds: number): 
     };
     const allowed = ask(route);
     if (!allowed.answer.allowed) continue;
-    const refused = routes.map(ask).find(({ answer }) => answer.reason === "scope_insufficient");
+    // In report mode what would be refused is forwarded all the same: then rather a read.
+    const tried = policy.gateway.mode === "report" ? [...reads, ...routes] : routes;
+    const refused = tried.map(ask).find(({ answer }) => answer.reason === "scope_insufficient");
     return { scopes: names, allowed: allowed.call, wrongScope: refused?.call ?? null };
   }
   return null;

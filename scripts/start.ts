@@ -2,8 +2,8 @@
  * `npm start`: everything that a first look needs, on this machine alone. Makes signing keys where there are none, prepares
  * local D1 and KV, starts the demo API and the gateway in front of it, and prints a token and calls to try.
  *
- * Guarantees: each printed call does what it says, since each was tried first; Ctrl-C ends all that was started.
- * ORIGIN_URL puts the gateway in front of another API than the demo's.
+ * Guarantees: each printed call does what it says, since each that may be was tried first (`try-calls.ts`); Ctrl-C ends all
+ * that was started. ORIGIN_URL puts the gateway in front of another API than the demo's; only reads are ever let through to it.
  */
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -19,10 +19,13 @@ import { issueToken, type TokenContents } from "../src/token/issue.ts";
 import type { Signer } from "../src/token/signing-keys.ts";
 import { type Call, demoCalls } from "./demo-calls.ts";
 import { ended, startWrangler, stopGroup } from "./processes.ts";
+import { tryCalls, UnexpectedAnswer } from "./try-calls.ts";
 
 const HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
 const READY_MILLISECONDS = 90_000;
+/** How much longer than the gateway waits for the API one waits for the gateway. */
+const MARGIN_MILLISECONDS = 10_000;
 
 /** Something that the user can mend; told without a stack. */
 class StartError extends Error {}
@@ -41,7 +44,7 @@ try {
   await start();
 } catch (error) {
   if (!stopping) {
-    if (!(error instanceof StartError)) throw error;
+    if (!(error instanceof StartError || error instanceof UnexpectedAnswer)) throw error;
     console.error(styleText("red", error.message, { stream: process.stderr }));
     await stop(1);
   }
@@ -64,7 +67,7 @@ async function start(): Promise<void> {
   const gateway = await startGateway(port, originUrl, `${url}${policy.gateway.adminPath}/health`);
   if (stopping) return;
   const { signer } = await signingKeysFrom(keys);
-  await printCalls(policy, signer, url);
+  await printCalls(policy, signer, url, originUrl);
   showLog(gateway);
 }
 
@@ -162,7 +165,7 @@ function showLog(child: ChildProcess): void {
 }
 
 /** Issues a token that works and one that is revoked, tries the calls with them, and prints what a user can repeat. */
-async function printCalls(policy: Policy, signer: Signer, url: string): Promise<void> {
+async function printCalls(policy: Policy, signer: Signer, url: string, originUrl: string): Promise<void> {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const calls = demoCalls(policy, HOST, nowSeconds);
   const ready = `\n${styleText("bold", `scopegate is at ${url}`)}   Ctrl-C ends it.\n`;
@@ -178,26 +181,26 @@ async function printCalls(policy: Policy, signer: Signer, url: string): Promise<
   const contents = plan(calls.scopes, "demo");
   const token = await issueToken(signer, contents);
   const revoked = await issueToken(signer, plan(calls.scopes, "demo-revoked"));
-  progress("revoking a token, until the gateway refuses it …");
+  progress("revoking a token, and trying the calls …");
   await revoke(policy, url, revoked, await issueToken(signer, plan(["scopegate:admin"], "npm-start")));
 
-  const { allowed, wrongScope } = calls;
-  const refresh = policy.revocation.refreshMilliseconds;
-  const lines = [await tried({ url, title: "allowed", expected: null, call: allowed, name: "TOKEN", token }, refresh)];
-  if (wrongScope !== null) {
-    lines.push(
-      await tried({ url, title: "wrong scope", expected: 403, call: wrongScope, name: "TOKEN", token }, refresh),
-    );
-  }
-  lines.push(
-    await tried({ url, title: "no token", expected: 401, call: allowed, name: null, token: null }, refresh),
-    await tried({ url, title: "revoked", expected: 401, call: allowed, name: "REVOKED", token: revoked }, refresh),
+  const { lines, originIsSilent } = await tryCalls(
+    calls,
+    { token, revoked },
+    {
+      url,
+      mode: policy.gateway.mode,
+      refreshMilliseconds: policy.revocation.refreshMilliseconds,
+      send: (call, sent) => statusOf(url, call, sent, policy.origin.timeoutMilliseconds + MARGIN_MILLISECONDS),
+    },
   );
   const until = new Date(contents.expiresAtSeconds * 1000).toISOString();
   console.log(ready);
   console.log(`Tokens with ${calls.scopes.join(" ")}, good until ${until}; the second is revoked:\n`);
   console.log(`  TOKEN=${token}\n\n  REVOKED=${revoked}\n`);
   for (const line of lines) console.log(line);
+  if (originIsSilent)
+    console.log(`${styleText("yellow", `The API at ${originUrl} does not answer: is it running?`)}\n`);
   console.log("More tokens: npx scopegate token --help. Why a call is refused: npx scopegate explain --help.\n");
 }
 
@@ -213,38 +216,21 @@ async function revoke(policy: Policy, url: string, token: string, adminToken: st
   }
 }
 
-interface TriedCall {
-  readonly url: string;
-  readonly title: string;
-  /** `null`: whatever the API answers. */
-  readonly expected: number | null;
-  readonly call: Call;
-  /** The shell variable that stands for the token. */
-  readonly name: string | null;
-  readonly token: string | null;
-}
-
-/** Tries a call until it answers as expected, and says how to repeat it. A revocation may take a refresh. */
-async function tried({ url, title, expected, call, name, token }: TriedCall, refresh: number): Promise<string> {
-  const deadline = Date.now() + refresh + 2000;
-  let status = await statusOf(url, call, token);
-  while (expected !== null && status !== expected && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    status = await statusOf(url, call, token);
-  }
-  if (expected !== null && status !== expected) {
-    throw new StartError(`The call "${title}" was answered ${status}, not ${expected}.`);
-  }
-  const method = call.method === "GET" ? "" : ` -X ${call.method}`;
-  const header = name === null ? "" : ` -H "Authorization: Bearer $${name}"`;
-  return `  ${styleText("dim", `# ${title}: ${status}`)}\n  curl -i${method} "${url}${call.path}"${header}\n`;
-}
-
-async function statusOf(url: string, call: Call, token: string | null): Promise<number> {
+/** The status of the answer, of whatever length it is; `null` where there is none in time. */
+async function statusOf(url: string, call: Call, token: string | null, milliseconds: number): Promise<number | null> {
   const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}${call.path}`, { method: call.method, headers });
-  await response.arrayBuffer();
-  return response.status;
+  try {
+    const response = await fetch(`${url}${call.path}`, {
+      method: call.method,
+      headers,
+      redirect: "manual",
+      signal: AbortSignal.timeout(milliseconds),
+    });
+    await response.body?.cancel();
+    return response.status;
+  } catch {
+    return null;
+  }
 }
 
 function progress(text: string): void {

@@ -1,6 +1,7 @@
 /** `npm start`, as a person runs it: in a checkout of its own, on a free port, ended by Ctrl-C. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -27,7 +28,7 @@ interface Started {
   readonly exit: Promise<number | null>;
 }
 
-function npmStart(port: number): Started {
+function npmStart(port: number, env: Record<string, string> = {}): Started {
   const [name = "", value = ""] = MARK.split("=");
   const child = spawn("npm", ["start"], {
     cwd: checkout,
@@ -40,6 +41,7 @@ function npmStart(port: number): Started {
       [name]: value,
       npm_config_cache: join(checkout, ".npm"),
       FORCE_COLOR: "0",
+      ...env,
     },
   });
   let text = "";
@@ -126,6 +128,35 @@ describe.skipIf(!isLinux)("npm start (needs Linux: what is left over is read fro
     await first.exit;
     expect(await noneLeft()).toEqual([]);
     await expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+  }, 120_000);
+
+  test("in report mode sends an API of the user's own one read, says what enforcing would refuse, and serves on", async () => {
+    const received: string[] = [];
+    const api = createHttpServer((request, response) => {
+      received.push(`${request.method} ${request.url}`);
+      response.end("an API");
+    });
+    await new Promise<void>((done) => api.listen(0, "127.0.0.1", done));
+    const address = api.address();
+    const apiPort = typeof address === "object" && address !== null ? address.port : 0;
+    const policy = readFileSync("scopegate.toml", "utf8");
+    writeFileSync(join(checkout, "scopegate.toml"), policy.replace(/^mode += "enforce"/m, 'mode = "report"'));
+    const port = await freePort();
+    const started = npmStart(port, { ORIGIN_URL: `http://127.0.0.1:${apiPort}` });
+    try {
+      await until(started, "More tokens:");
+      expect(started.output()).toContain("# allowed: 200");
+      expect(started.output()).toContain(
+        "# wrong scope: 403 once you enforce; now logged as would_refuse and forwarded",
+      );
+      expect(received).toEqual(["GET /v1/charges"]);
+      expect((await fetch(`http://127.0.0.1:${port}/v1/charges`)).status).toBe(200);
+    } finally {
+      process.kill(-(started.child.pid ?? 0), "SIGINT");
+      await started.exit;
+      api.close();
+      writeFileSync(join(checkout, "scopegate.toml"), policy);
+    }
   }, 120_000);
 
   test("ends whole when it is terminated before it has begun to serve, and keeps its keys", async () => {

@@ -87,7 +87,10 @@ export async function sign({ policy, signer }: Issuance, id: string, grant: Gran
     tokenId: id,
     issuedAtSeconds: grant.issuedAtSeconds,
     expiresAtSeconds: grant.expiresAtSeconds,
-    ...(grant.ancestors.length > 0 && { authenticatedAtSeconds: grant.authenticatedAtSeconds }),
+    // A root that rotated itself descends from nothing, and is no younger for it.
+    ...((grant.ancestors.length > 0 || grant.authenticatedAtSeconds < grant.issuedAtSeconds) && {
+      authenticatedAtSeconds: grant.authenticatedAtSeconds,
+    }),
     scopes: grant.scopes,
     allowList: grant.allowList,
     conditions: grant.conditions,

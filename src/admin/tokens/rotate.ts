@@ -3,7 +3,8 @@
  *
  * Guarantees: of two calls at once one rotates, and a token that has ended or is about to is not rotated. Without
  * `scopegate:admin` the new token is bounded by the caller's as well as by the old one, exactly as if it were issued
- * under the caller's: otherwise a narrow token could be turned into a wider one of the same subject.
+ * under the caller's: otherwise a narrow token could be turned into a wider one of the same subject. No token rotates one
+ * that it descends from.
  */
 import * as v from "valibot";
 import type { ConditionTable } from "../../policy/conditions/conditions.ts";
@@ -98,6 +99,12 @@ function grantAnew(
     ancestors,
   };
   if (caller.isAdmin) return done(same);
+  // The caller ends with the old token: a successor under the caller would be born ended, one beside it would escape.
+  if (caller.own && caller.ancestors.includes(old.id)) {
+    return refused("grant_exceeds_issuer", [
+      { field: "token", message: "the caller's descends from the one to rotate" },
+    ]);
+  }
 
   const list = allowList === null ? { kind: "all" as const } : readAllowList(allowList);
   if (list.kind !== "all" && list.kind !== "listed") throw new Error("a record has an allow list that is none");
@@ -105,7 +112,7 @@ function grantAnew(
   const bounded = childGrant(policy, caller, asked, nowSeconds, { anyDepth: true });
   if (!bounded.ok) return bounded;
   const { value: bound } = bounded;
-  // What descends from the old token, or is it, ends with it: the new one must not.
+  // The old token may be the caller's own. It ends, and the new one must not end with it.
   const elders = [...new Set([...ancestors, ...bound.ancestors])].filter((name) => name !== old.id);
   if (elders.length > DEEPEST_ROTATED) {
     return refused("grant_exceeds_issuer", [{ field: "token", message: "descends from too many others" }]);

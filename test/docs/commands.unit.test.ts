@@ -25,7 +25,7 @@ const commands = pages().flatMap((page) =>
   ["sh", "yaml"].flatMap((language) =>
     blocksOf(page, language).flatMap(({ file, text }) =>
       [...text.matchAll(/(?:^|[\s(])(np[mx] [^\n#|)]+)/g)].flatMap(([, found = ""]) =>
-        found.split("&&").map((command) => ({ file, command: command.trim() })),
+        found.split("&&").map((command) => ({ file, command: command.trim().replace(/^npx --no /, "npx ") })),
       ),
     ),
   ),

@@ -34,7 +34,7 @@ interface Cleared {
 export type Exchange = (cleared: Cleared) => Promise<Response | Denial>;
 
 export function createExchange(policy: Policy, origin: Origin, now: () => number): Exchange {
-  const removed = compileRemovedHeaders(policy.origin);
+  const removed = compileRemovedHeaders(policy.origin, headersThatDecide(policy.routes));
   // In report mode a token keeps nothing from going on.
   const isReportOnly = policy.gateway.mode === "report";
   const expiryGraceSeconds = policy.gateway.clockSkewSeconds;
@@ -45,7 +45,13 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
     const rewrite = (headers: Headers): void => {
       // Of the URL, which the runtime makes of the Host header: a Worker that calls this one leaves its own client's in there.
       const [proto, host] = asClientsSee(request.url);
-      rewriteHeaders(headers, removed, identity, { requestId, address: asked.address, host, proto });
+      rewriteHeaders(headers, removed, identity, {
+        requestId,
+        address: asked.address,
+        host,
+        proto,
+        method: request.method,
+      });
     };
     let response = await forward(origin, request, path, rewrite, policy.origin.timeoutMilliseconds);
     if (!(response instanceof Response) || principal === null) return response;
@@ -62,6 +68,17 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
       now,
     });
   };
+}
+
+/** The headers that the routes' resources name. */
+function headersThatDecide(routes: readonly Route[]): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { resources } of routes) {
+    for (const { parts } of resources ?? []) {
+      for (const part of parts ?? []) if (part.kind === "header") names.add(part.name);
+    }
+  }
+  return names;
 }
 
 function identityOf(principal: Principal, alternative: Alternative | null): Identity {

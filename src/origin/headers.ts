@@ -26,6 +26,7 @@ export interface Forwarded {
   readonly address: string | null;
   readonly host: string | null;
   readonly proto: "http" | "https";
+  readonly method: string;
 }
 
 /** What needs no escape: printable ASCII but `%`, with spaces only inside. */
@@ -34,7 +35,8 @@ const VERBATIM = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/;
 /**
  * Makes a copy of the client's headers those of the request that goes out, in place.
  *
- * An upgrade to WebSocket passes; any other is removed.
+ * An upgrade to WebSocket passes with GET, which is what the runtime makes of it: with another method, the origin would get a
+ * call that was not decided on. Any other upgrade is removed.
  */
 export function rewriteHeaders(
   headers: Headers,
@@ -46,7 +48,7 @@ export function rewriteHeaders(
   for (const name of headers.keys()) if (isRemoved(name, removed)) found.push(name);
   for (const name of found) {
     if (name === "connection") removeNamedByConnection(headers);
-    if (name === "upgrade" && isWebSocketUpgrade(headers)) continue;
+    if (name === "upgrade" && forwarded.method === "GET" && isWebSocketUpgrade(headers)) continue;
     headers.delete(name);
   }
 

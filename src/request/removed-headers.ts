@@ -10,6 +10,9 @@
 export interface RemovedHeaders {
   readonly names: ReadonlySet<string>;
   readonly prefixes: readonly string[];
+  /** Headers that decide, in lower case. What differs from one of them in nothing but its marks is removed too. */
+  readonly deciding: ReadonlySet<string>;
+  readonly foldedDeciding: ReadonlySet<string>;
   /** What has been found of names before; bounded. */
   readonly verdicts: Map<string, boolean>;
 }
@@ -54,12 +57,15 @@ const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|ho
 
 const MARKS = /[^a-z0-9-]/;
 
-/** Computes once, from the policy, what every request loses. */
-export function compileRemovedHeaders(origin: {
-  readonly authorization: "forward" | "remove";
-  /** A final `*` is a wildcard. */
-  readonly removeHeaders: readonly string[];
-}): RemovedHeaders {
+/** Computes once, from the policy, what every request loses. `deciding`: the headers that resources name, in lower case. */
+export function compileRemovedHeaders(
+  origin: {
+    readonly authorization: "forward" | "remove";
+    /** A final `*` is a wildcard. */
+    readonly removeHeaders: readonly string[];
+  },
+  deciding: ReadonlySet<string> = new Set(),
+): RemovedHeaders {
   const names = new Set([...HOP_BY_HOP, ...MISLEADING]);
   const prefixes = [...RESERVED_PREFIXES];
   if (origin.authorization === "remove") names.add("authorization");
@@ -68,7 +74,7 @@ export function compileRemovedHeaders(origin: {
     if (name.endsWith("*")) prefixes.push(folded(name.slice(0, -1)));
     else names.add(folded(name));
   }
-  return { names, prefixes, verdicts: new Map() };
+  return { names, prefixes, deciding, foldedDeciding: new Set([...deciding].map(folded)), verdicts: new Map() };
 }
 
 /** `name` as the runtime gives it: lower-case. Clients send the same few dozen again and again. */
@@ -87,6 +93,7 @@ const LONGEST_KEPT_NAME = 64;
 function matches(name: string, removed: RemovedHeaders): boolean {
   const asRead = folded(name);
   if (removed.names.has(asRead)) return true;
+  if (removed.foldedDeciding.has(asRead) && !removed.deciding.has(name)) return true;
   for (const prefix of removed.prefixes) if (asRead.startsWith(prefix)) return true;
   return false;
 }

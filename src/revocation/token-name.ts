@@ -25,15 +25,16 @@ export async function signedPartName(signedPart: string): Promise<string> {
 /**
  * The name of the token that `value` is, or whose `jti` it is. A whole JWT (with or without `Bearer`) is read without
  * being verified; any other text is a `jti` itself, of no known issuer. `null`: it is a JOSE object that has no readable
- * claims (an encrypted token, a broken payload), or nothing at all.
+ * claims (an encrypted token, a broken payload), it holds what looks like one or a part of one, or nothing at all.
  */
 export async function tokenName(value: string): Promise<TokenName | null> {
   const text = value.trim().replace(/^Bearer(?: +|$)/i, "");
   if (text === "") return null;
   const parts = text.split(".");
   const header = decoded(parts[0] ?? "");
-  if (parts.length < 2 || header === null || !Object.hasOwn(header.claims, "alg"))
-    return { issuer: null, tokenId: text };
+  if (parts.length < 2 || header === null || !Object.hasOwn(header.claims, "alg")) {
+    return BEGINNING_OF_TOKEN.test(text) ? null : { issuer: null, tokenId: text };
+  }
   const payload = decoded(parts[1] ?? "");
   if (parts.length !== 3 || payload === null) return null;
 
@@ -42,6 +43,15 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   if (typeof jti === "string" && jti !== "") return { issuer, tokenId: jti };
   // The verifier accepts one spelling of these bytes: that is the one whose hash counts.
   return { issuer, tokenId: await signedPartName(`${base64url(header.bytes)}.${base64url(payload.bytes)}`) };
+}
+
+/** JSON in base64url begins with `eyJ`. */
+const BEGINNING_OF_TOKEN = /eyJ[\w-]{8}/;
+const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]/;
+
+/** Whether a text holds a whole JWT, which must not be kept as the name of anything. */
+export function holdsToken(text: string): boolean {
+  return TOKEN.test(text);
 }
 
 function decoded(part: string): { bytes: Uint8Array; claims: Record<string, unknown> } | null {

@@ -53,6 +53,7 @@ export default {
           address: callerAddress((name) => request.headers.get(name)),
           host: request.headers.get("Host"),
           proto: "http",
+          method: request.method,
         }),
       words.has("short") ? 300 : 10_000,
     );

@@ -3,7 +3,13 @@ import { describe, expect, test } from "vitest";
 import { headerValue, rewriteHeaders } from "../../src/origin/headers.ts";
 import { compileRemovedHeaders } from "../../src/request/removed-headers.ts";
 
-const forwarded = { requestId: "r1", address: "10.1.2.3", host: "api.example.com", proto: "https" } as const;
+const forwarded = {
+  requestId: "r1",
+  address: "10.1.2.3",
+  host: "api.example.com",
+  proto: "https",
+  method: "GET",
+} as const;
 const identity = { issuer: "https://i/", subject: "s", client: "c", tokenId: "t", scopes: "a b" };
 const forward = compileRemovedHeaders({ authorization: "forward", removeHeaders: [] });
 
@@ -184,7 +190,13 @@ describe("Connection", () => {
 test("what is not known is not set", () => {
   const headers = new Headers({ "X-Forwarded-For": "10.9.9.9", "X-Forwarded-Host": "evil.test" });
   const unknown = { issuer: "https://i/", subject: null, client: null, tokenId: "t", scopes: null };
-  rewriteHeaders(headers, forward, unknown, { requestId: "r1", address: null, host: null, proto: "http" });
+  rewriteHeaders(headers, forward, unknown, {
+    requestId: "r1",
+    address: null,
+    host: null,
+    proto: "http",
+    method: "GET",
+  });
   expect(Object.fromEntries(headers)).toEqual({
     "x-forwarded-proto": "http",
     "x-request-id": "r1",
@@ -239,4 +251,33 @@ describe("a value", () => {
       { numRuns: 10_000 },
     );
   });
+});
+
+test.each(["POST", "HEAD", "PUT", "DELETE", "OPTIONS"])(
+  "%s with an upgrade to WebSocket loses it: the runtime would send the origin a GET that nobody decided",
+  (method) => {
+    const headers = new Headers({ Connection: "Upgrade", Upgrade: "websocket" });
+    rewriteHeaders(headers, forward, null, { ...forwarded, method });
+    expect(headers.has("Upgrade")).toBe(false);
+  },
+);
+
+test("what differs from a header that decides in nothing but its marks is removed", () => {
+  const removed = compileRemovedHeaders(
+    { authorization: "forward", removeHeaders: [] },
+    new Set(["x-tenant", "x_project"]),
+  );
+  expect(
+    sent(
+      {
+        "X-Tenant": "mine",
+        "X.Tenant": "other",
+        "X!Tenant": "other",
+        X_Project: "mine",
+        "X-Project": "other",
+        "X-Y": "kept",
+      },
+      removed,
+    ),
+  ).toEqual({ "x-tenant": "mine", x_project: "mine", "x-y": "kept" });
 });

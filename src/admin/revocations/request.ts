@@ -7,7 +7,7 @@ import * as v from "valibot";
 import type { Policy } from "../../policy/policy.ts";
 import { MOST_ENTRIES, type NewRevocation } from "../../revocation/records.ts";
 import { REVOCATION_KINDS } from "../../revocation/revocation.ts";
-import { tokenName } from "../../revocation/token-name.ts";
+import { holdsToken, tokenName } from "../../revocation/token-name.ts";
 import { parseInstant } from "../instant.ts";
 
 /** Of a name by itself. One that comes in its token is taken as it is: there is no token that cannot be revoked. */
@@ -69,12 +69,15 @@ export async function entryOf(
   let issuer = body.issuer ?? own;
   if (body.kind === "token") {
     const name = await tokenName(value);
-    if (name === null) bad("value", "is neither a jti nor a token that can be read");
+    if (name === null)
+      bad("value", "is neither a jti nor a whole token that can be read; paste all of it and nothing around it");
     else if (name.issuer !== null && body.issuer !== undefined && name.issuer !== body.issuer) {
       bad("issuer", "is not the issuer of the token");
     }
     value = name?.tokenId ?? "";
     issuer = body.issuer ?? name?.issuer ?? own;
+  } else if (holdsToken(value)) {
+    bad("value", 'holds a token, which is not kept; revoke it as kind "token"');
   } else if (body.kind === "issuer") {
     if (body.issuer !== undefined && body.issuer !== value) bad("issuer", "is not the value; leave it out");
     issuer = value;

@@ -20,6 +20,7 @@ import {
 } from "../../revocation/records.ts";
 import { fieldName } from "../body.ts";
 import { formatCursor, type Position } from "../cursor.ts";
+import { batched } from "../in-time.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 import type { Page } from "../tokens/records.ts";
@@ -66,7 +67,7 @@ export async function addToList(
 
   const createdBy = actorName(write);
   const adds = addRevocations(db, entries, { createdBy, nowSeconds: write.nowSeconds });
-  const results = await db.batch([
+  const results = await batched(db, [
     ...adds,
     ...auditAll(db, write, entries),
     ...followStatements(db, policy, entries, write.nowSeconds),
@@ -98,7 +99,7 @@ export async function withdraw(db: D1Database, write: Write, sequence: number): 
     sequence,
     sequence,
   );
-  const results = await db.batch([
+  const results = await batched(db, [
     auditStatement(db, write, { action: "revocation.withdraw", target: String(sequence), before: item }, inForce),
     withdrawRevocation(db, sequence, "withdrawn", { createdBy: actorName(write), nowSeconds: write.nowSeconds }),
     statement(db, sql("DELETE FROM token_revocations WHERE sequence = ? AND", sequence), written(write)),

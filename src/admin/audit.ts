@@ -1,5 +1,6 @@
 /** The audit log as the API shows it: every write, the newest first. Nobody changes a row (`schema.sql` has the triggers). */
 import { formatCursor, type Position } from "./cursor.ts";
+import { found } from "./in-time.ts";
 import { formatInstant } from "./instant.ts";
 import type { Page } from "./tokens/records.ts";
 
@@ -33,10 +34,10 @@ export const AUDIT_LIST = "audit";
 /** One page of the log. */
 export async function listAudit(db: D1Database, after: Position | null, limit: number): Promise<Page<AuditItem>> {
   const before = after?.length === 1 ? after[0] : Number.MAX_SAFE_INTEGER;
-  const { results } = await db
+  const page = db
     .prepare("SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?")
-    .bind(before, limit + 1)
-    .all<AuditRow>();
+    .bind(before, limit + 1);
+  const { results } = await found(page.all<AuditRow>());
   const rows = results.slice(0, limit);
   const items = rows.map(itemOf);
   const last = rows.at(-1);

@@ -8,6 +8,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { RawPolicy } from "../policy/reading/schema.ts";
 import type { RawRoute } from "../policy/reading/schema-route.ts";
 import type { Alternative, Route } from "../policy/route.ts";
+import { found } from "./in-time.ts";
 import { formatInstantOrNull } from "./instant.ts";
 
 /** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */
@@ -40,11 +41,8 @@ interface ScopeUse {
 
 export async function listScopes(db: D1Database, policy: Policy, nowSeconds: number): Promise<ScopeItem[]> {
   const { scopes } = policy.catalogue;
-  const { results } = await scopesStatement(
-    db,
-    scopes.map(({ name }) => name),
-    nowSeconds,
-  ).all<ScopeUse>();
+  const names = scopes.map(({ name }) => name);
+  const { results } = await found(scopesStatement(db, names, nowSeconds).all<ScopeUse>());
   const uses = new Map(results.map((use) => [use.scope, use]));
   return scopes.map((scope) => {
     const use = uses.get(scope.name);

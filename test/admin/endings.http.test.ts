@@ -67,3 +67,54 @@ describe("rotation", () => {
     expect(await statusOf(rotated.body.id)).toBe("revoked");
   });
 });
+
+describe("DELETE of a token that something else has ended", () => {
+  const endings = {
+    "its subject's cut-off": async (subject: string, _parent: string) => {
+      const entry = { kind: "subject", value: subject, reason: "mistaken" };
+      return (await api.call(api.admin, "POST", "/revocations", entry)).body.sequence;
+    },
+    "its parent's end": async (_subject: string, parent: string) =>
+      (await api.call(api.admin, "DELETE", `/tokens/${parent}`)).body.sequence,
+  };
+
+  test.each(Object.entries(endings))("outlives the withdrawal of %s", async (_name, end) => {
+    const subject = crypto.randomUUID();
+    const parent = await api.issue(MANAGING, { subject });
+    const token = await child(parent.token);
+    const sibling = await child(parent.token);
+    const other = await end(subject, parent.id);
+
+    const before = (await api.call(api.admin, "GET", "/audit?limit=200")).body.items.length;
+    const answers = [];
+    for (let time = 0; time < 3; time++) answers.push(await api.call(api.admin, "DELETE", `/tokens/${token.id}`));
+    const [first] = answers;
+    expect(answers.map(({ status, body }) => [status, body.sequence])).toEqual(
+      answers.map(() => [200, first?.body.sequence]),
+    );
+    expect(first?.body.sequence).toBeGreaterThan(other);
+    expect((await api.call(api.admin, "GET", "/audit?limit=200")).body.items.length).toBe(before + 1);
+
+    expect((await api.call(api.admin, "DELETE", `/revocations/${other}`)).status).toBe(200);
+    await spread();
+    expect([await use(token.token), await statusOf(token.id)]).toEqual([401, "revoked"]);
+    expect([await use(sibling.token), await statusOf(sibling.id)]).toEqual([200, "active"]);
+  });
+
+  test("comes again after its own entry was withdrawn, by the API or by hand", async () => {
+    const db = await api.gateway.db();
+    const byHand = `INSERT INTO revocations (kind, issuer, value, issued_before, effective_at, expires_at, reason, created_at, created_by, withdraws)
+      SELECT kind, issuer, value, issued_before, effective_at, expires_at, 'withdrawn by hand', unixepoch(), 'operator', sequence
+      FROM revocations WHERE sequence = ?`;
+    const { id, token } = await api.issue(["charges:read"]);
+    const remove = async () => (await api.call(api.admin, "DELETE", `/tokens/${id}`)).body.sequence;
+    const first = await remove();
+    await api.call(api.admin, "DELETE", `/revocations/${first}`);
+    const second = await remove();
+    await db.prepare(byHand).bind(second).run();
+    const third = await remove();
+    expect([first, second, third]).toEqual([...new Set([first, second, third])].sort((left, right) => left - right));
+    await spread();
+    expect(await use(token)).toBe(401);
+  });
+});

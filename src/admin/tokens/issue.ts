@@ -7,6 +7,8 @@
 import type { Policy } from "../../policy/policy.ts";
 import { issueToken, newTokenId } from "../../token/issue.ts";
 import type { Signer } from "../../token/signing-keys.ts";
+import { batched, found } from "../in-time.ts";
+import { formatInstant } from "../instant.ts";
 import { done, invalid, type Outcome, refused } from "../refusal.ts";
 import { auditStatement, sql, type Write } from "../write.ts";
 import { childGrant, type Grant, type Issuer, rootGrant } from "./grant.ts";
@@ -56,7 +58,7 @@ export async function issue(
   const claimed = idempotency === null ? sql("TRUE") : isClaimed(idempotency, id);
   const noneEnded = noAncestorEnded(granted.value, nowSeconds);
   const condition = sql(`${claimed.text} AND ${noneEnded.text}`, ...claimed.values, ...noneEnded.values);
-  const results = await db.batch<TokenRow>([
+  const results = await batched<TokenRow>(db, [
     ...(idempotency === null ? [] : claimStatements(db, idempotency, id, nowSeconds)),
     auditStatement(
       db,
@@ -70,7 +72,7 @@ export async function issue(
   ]);
   const row = results.at(-1)?.results[0];
   if (row !== undefined) return done({ ...recordOf(row, nowSeconds), token: signed.value });
-  const earlier = idempotency === null ? null : await earlierStatement(db, idempotency).first<EarlierCall>();
+  const earlier = idempotency === null ? null : await found(earlierStatement(db, idempotency).first<EarlierCall>());
   if (idempotency === null || earlier === null) {
     return refused("conflict", [{ field: "token", message: "a token that the caller's descends from has ended" }]);
   }
@@ -111,7 +113,7 @@ export function grantedOf(name: string, grant: Grant) {
     scopes: grant.scopes,
     allow_list: grant.allowList,
     conditions: grant.conditions,
-    expires_at: new Date(grant.expiresAtSeconds * 1000).toISOString(),
+    expires_at: formatInstant(grant.expiresAtSeconds),
     parent: grant.parent,
   };
 }

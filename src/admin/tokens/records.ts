@@ -9,6 +9,7 @@
 import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import type { Principal } from "../../token/principal.ts";
 import { formatCursor, type Position } from "../cursor.ts";
+import { found } from "../in-time.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
 import { type Sql, sql, statement } from "../write.ts";
 
@@ -107,7 +108,7 @@ export function ownerOf(principal: Pick<Principal, "issuer" | "subject" | "own" 
 
 /** The row of one token, or `null` where there is none that the owner may see. */
 export async function findToken(db: D1Database, id: string, owner: Owner): Promise<TokenRow | null> {
-  return await findStatement(db, id, owner).first<TokenRow>();
+  return await found(findStatement(db, id, owner).first<TokenRow>());
 }
 
 export function findStatement(db: D1Database, id: string, owner: Owner): D1PreparedStatement {
@@ -207,7 +208,7 @@ export async function listTokens(
   owner: Owner,
   page: { readonly list: string; readonly after: Position | null; readonly limit: number; readonly nowSeconds: number },
 ): Promise<Page<TokenRecord>> {
-  const { results } = await pageStatement(db, filter, owner, page).all<TokenRow>();
+  const { results } = await found(pageStatement(db, filter, owner, page).all<TokenRow>());
   const rows = results.slice(0, page.limit);
   const items = rows.map((row) => recordOf(row, page.nowSeconds));
   const last = rows.at(-1);

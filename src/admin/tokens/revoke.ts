@@ -2,13 +2,15 @@
  * Ending a token by its id, with all that were issued under it.
  *
  * Guarantees: idempotent. However often and however many at once, there is one entry in the list and one row in the audit
- * log, and every answer has the same `sequence`.
+ * log, and every answer has the same `sequence`. The entry is the token's own: a token that its subject's or an ancestor's
+ * entry has ended already gets one too, and stays ended when the other is withdrawn.
  */
+import { batched } from "../in-time.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 import { auditStatement, type Write } from "../write.ts";
 import { findStatement, findToken, type Owner, recordOf, type TokenRecord, type TokenRow } from "./records.ts";
-import { endStatements, endsAfter } from "./store.ts";
+import { endStatements, notEndedByItself, ownEntryStatement } from "./store.ts";
 
 export type RevokedToken = TokenRecord & { readonly sequence: number };
 
@@ -23,10 +25,8 @@ export async function revoke(
   const { nowSeconds } = write;
   const before = await findToken(db, id, owner);
   if (before === null) return refused("not_found", [{ field: "id", message: "is not the id of a token" }]);
-  if (before.revocation !== null && before.revoked_at !== null && before.revoked_at <= nowSeconds) {
-    return done({ ...recordOf(before, nowSeconds), sequence: before.revocation });
-  }
-  const results = await db.batch<TokenRow>([
+  const token = { issuer, id };
+  const results = await batched<TokenRow & { readonly sequence: number }>(db, [
     auditStatement(
       db,
       write,
@@ -34,14 +34,16 @@ export async function revoke(
         action: "token.revoke",
         target: id,
         before: { revoked_at: formatInstantOrNull(before.revoked_at) },
-        after: { revoked_at: formatInstant(nowSeconds) },
+        after: { revoked_at: formatInstant(Math.min(before.revoked_at ?? nowSeconds, nowSeconds)) },
       },
-      endsAfter(id, nowSeconds),
+      notEndedByItself(token, nowSeconds),
     ),
-    ...endStatements(db, write, { issuer, id, reason: "revoked by id" }, nowSeconds),
+    ...endStatements(db, write, { ...token, reason: "revoked by id" }, nowSeconds),
     findStatement(db, id, null),
+    ownEntryStatement(db, token, nowSeconds),
   ]);
-  const row = results.at(-1)?.results[0];
-  if (row === undefined || row.revocation === null) throw new Error("a revoked token has no sequence");
-  return done({ ...recordOf(row, nowSeconds), sequence: row.revocation });
+  const row = results.at(-2)?.results[0];
+  const entry = results.at(-1)?.results[0];
+  if (row === undefined || entry === undefined) throw new Error("a revoked token has no entry");
+  return done({ ...recordOf(row, nowSeconds), sequence: entry.sequence });
 }

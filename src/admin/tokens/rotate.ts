@@ -11,6 +11,7 @@ import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import { durationSchema, parseDuration } from "../../policy/duration.ts";
 import { readAllowList } from "../../policy/resources/allow-list.ts";
 import { newTokenId } from "../../token/issue.ts";
+import { batched } from "../in-time.ts";
 import { formatInstant } from "../instant.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 import { auditStatement, sql, type Write } from "../write.ts";
@@ -53,7 +54,7 @@ export async function rotate(
     nowSeconds,
   );
   const noneEnded = noAncestorEnded(granted.value, nowSeconds);
-  const results = await db.batch<TokenRow>([
+  const results = await batched<TokenRow>(db, [
     auditStatement(
       db,
       write,

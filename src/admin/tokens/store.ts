@@ -58,9 +58,25 @@ export function insertStatement(db: D1Database, write: Write, token: NewToken): 
   );
 }
 
-/** Still in force, and not about to end before `atSeconds`. */
-export function endsAfter(id: string, atSeconds: number): Sql {
-  return sql("EXISTS (SELECT 1 FROM tokens WHERE id = ? AND (revoked_at IS NULL OR revoked_at > ?))", id, atSeconds);
+/** The entries that have ended a token by its own id. Those of its subject or of an ancestor may be withdrawn by themselves. */
+const OWN_ENTRIES = `SELECT entry.sequence FROM tokens JOIN token_revocations AS ending ON ending.token = tokens.number
+  JOIN revocations AS entry ON entry.sequence = ending.sequence
+  WHERE tokens.id = ? AND ending.at <= ? AND entry.kind = 'token' AND entry.issuer = ? AND entry.value = tokens.id
+    AND NOT EXISTS (SELECT 1 FROM revocations AS later WHERE later.withdraws = entry.sequence)
+  ORDER BY ending.at, entry.sequence LIMIT 1`;
+
+/** No entry of its own has ended the token by then. */
+export function notEndedByItself(token: { readonly issuer: string; readonly id: string }, atSeconds: number): Sql {
+  return sql(`NOT EXISTS (${OWN_ENTRIES})`, token.id, atSeconds, token.issuer);
+}
+
+/** The sequence of the first entry that has ended the token by its own id. */
+export function ownEntryStatement(
+  db: D1Database,
+  token: { readonly issuer: string; readonly id: string },
+  atSeconds: number,
+): D1PreparedStatement {
+  return statement(db, sql(OWN_ENTRIES, token.id, atSeconds, token.issuer));
 }
 
 /** Ends a token of this gateway and its tree at `atSeconds`, if the write took place. */

@@ -168,9 +168,13 @@ function clearBit(set: Uint32Array, index: number): void {
 
 /** Marks a scope and what it implies, transitively. A scope past its sunset ends the chain that runs through it. */
 function spread(catalogue: Catalogue, scope: Scope, into: Uint32Array, nowSeconds: number): void {
-  if (has(into, scope) || isPastSunset(scope, nowSeconds)) return;
-  setBit(into, scope.index);
-  for (const implied of catalogue.implied[scope.index] ?? []) spread(catalogue, implied, into, nowSeconds);
+  // Not by recursion: a chain may be as long as the catalogue.
+  const open = [scope];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (has(into, next) || isPastSunset(next, nowSeconds)) continue;
+    setBit(into, next.index);
+    for (const implied of catalogue.implied[next.index] ?? []) open.push(implied);
+  }
 }
 
 function builtIn(name: string, description: string, implies: readonly string[], index: number): Scope {

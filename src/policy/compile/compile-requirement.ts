@@ -2,8 +2,8 @@
 import type { Faults, KeyPath } from "../faults.ts";
 import type { RawRouteTable } from "../reading/schema-route.ts";
 import type { Alternative, Requirement } from "../route.ts";
-import { type Catalogue, isReserved, type Scope } from "../scope.ts";
-import { unknownScope } from "./compile-scopes.ts";
+import { type Catalogue, isReserved, isWildcard, type Scope } from "../scope.ts";
+import { noWildcard, unknownScope } from "./compile-scopes.ts";
 
 /** `isTable`: whether the route was written as one, and not as its scopes alone. */
 export type RequirementCompiler = (table: RawRouteTable, isTable: boolean, path: KeyPath) => Requirement;
@@ -18,11 +18,7 @@ export function requirementCompiler(catalogue: Catalogue, faults: Faults): Requi
     [...new Set(names)].flatMap((name): Scope[] => {
       const scope = catalogue.byName.get(name);
       if (scope !== undefined && !isReserved(name)) return [scope];
-      const text =
-        unknown.get(name) ??
-        (isReserved(name)
-          ? `"${name}" is the gateway's own and not for routes`
-          : unknownScope(name, catalogue.byName.keys()));
+      const text = unknown.get(name) ?? refusal(name, catalogue);
       unknown.set(name, text);
       faults.add(path, text);
       return [];
@@ -52,4 +48,14 @@ export function requirementCompiler(catalogue: Catalogue, faults: Faults): Requi
     if (only !== undefined && alternatives[0]?.scopes.length === 1) ofOneScope.set(only, requirement);
     return requirement;
   };
+}
+
+function refusal(name: string, catalogue: Catalogue): string {
+  if (isReserved(name)) return `"${name}" is the gateway's own and not for routes`;
+  if (isWildcard(name)) return noWildcard(name, "a route");
+  // The two requirements that are no scopes, where somebody wrote them as one.
+  if (name === "public" || name === "authenticated") {
+    return `${unknownScope(name, [])}, or did you mean { ${name} = true }?`;
+  }
+  return unknownScope(name, catalogue.byName.keys());
 }

@@ -84,7 +84,10 @@ function parseKey(
     methods = parsed;
     known.set(words, methods);
   }
-  const pattern = parsePattern(key.slice(space + 1));
+  const written = key.slice(space + 1);
+  if (/^\s/.test(written)) return { error: "one space between the methods and the pattern" };
+  if (/\s$/.test(written)) return { error: "no space after the pattern" };
+  const pattern = parsePattern(written);
   if ("error" in pattern) return pattern;
   if (isUnder(pattern.text, adminPath)) return { error: `no route lies under ${adminPath}` };
   if (isUnder(pattern.text, WELL_KNOWN)) return { error: `no route lies under ${WELL_KNOWN}` };

@@ -17,8 +17,9 @@ export function compileScopes(raw: RawPolicy, faults: Faults): Catalogue {
     if (isWildcard(name)) faults.add(path, "a name in the catalogue does not end in a wildcard");
     for (const key of ["implies", "replaced_by"] as const) {
       for (const [position, other] of scope[key].entries()) {
-        if (!Object.hasOwn(raw.scopes, other))
-          faults.add([...path, key, position], unknownScope(other, Object.keys(raw.scopes)));
+        if (Object.hasOwn(raw.scopes, other)) continue;
+        const text = isWildcard(other) ? noWildcard(other, key) : unknownScope(other, Object.keys(raw.scopes));
+        faults.add([...path, key, position], text);
       }
     }
     const lifetime = scope.max_lifetime === undefined ? null : parseDuration(scope.max_lifetime);
@@ -74,22 +75,45 @@ export function unknownScope(name: string, known: Iterable<string>): string {
   return `unknown scope "${name}"; ${near === null ? `declare it as [scopes."${name}"]` : `did you mean "${near}"?`}`;
 }
 
-/** Tells each cycle once, at the scope where the file begins it. */
+/** `where`: what names scopes one by one. */
+export function noWildcard(name: string, where: string): string {
+  return `"${name}" is a wildcard; ${where} names scopes one by one; wildcards stand in tokens, bundles and scope_map`;
+}
+
+/** Names of a long cycle that are told; those between are counted. */
+const NAMED_AT_MOST = 8;
+
+/** Tells each cycle once, at the scope where the file begins it. Keeps its trail itself: a chain may be as long as the catalogue. */
 function addCycles(raw: RawPolicy, faults: Faults): void {
   const done = new Set<string>();
-  const visit = (name: string, trail: string[]): void => {
-    const from = trail.indexOf(name);
-    if (from >= 0) {
-      faults.add(["scopes", trail[from] ?? name, "implies"], `is a cycle: ${[...trail.slice(from), name].join(" → ")}`);
-      return;
+  const impliedBy = (name: string): Iterator<string> => (raw.scopes[name]?.implies ?? []).values();
+  for (const start of Object.keys(raw.scopes)) {
+    if (done.has(start)) continue;
+    const trail = [{ name: start, implied: impliedBy(start) }];
+    const onTrail = new Set([start]);
+    for (let last = trail.at(-1); last !== undefined; last = trail.at(-1)) {
+      const { value: next, done: isOver } = last.implied.next();
+      if (isOver) {
+        trail.pop();
+        onTrail.delete(last.name);
+        done.add(last.name);
+      } else if (onTrail.has(next)) {
+        const names = trail.map(({ name }) => name);
+        const cycle = names.slice(names.indexOf(next));
+        faults.add(["scopes", next, "implies"], `is a cycle: ${chainOf([...cycle, next])}`);
+      } else if (!done.has(next) && Object.hasOwn(raw.scopes, next)) {
+        trail.push({ name: next, implied: impliedBy(next) });
+        onTrail.add(next);
+      }
     }
-    if (done.has(name) || !Object.hasOwn(raw.scopes, name)) return;
-    trail.push(name);
-    for (const implied of raw.scopes[name]?.implies ?? []) visit(implied, trail);
-    trail.pop();
-    done.add(name);
-  };
-  for (const name of Object.keys(raw.scopes)) visit(name, []);
+  }
+}
+
+function chainOf(names: readonly string[]): string {
+  if (names.length <= NAMED_AT_MOST) return names.join(" → ");
+  const half = NAMED_AT_MOST / 2;
+  const between = `… ${names.length - NAMED_AT_MOST} more …`;
+  return [...names.slice(0, half), between, ...names.slice(-half)].join(" → ");
 }
 
 function dateSeconds(date: string | undefined): number | null {

@@ -6,9 +6,9 @@
 import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
-import { isReserved } from "../scope.ts";
+import { isReserved, type Scope } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";
-import { answers, closure, coversPattern, lets, shareMethod } from "./cover.ts";
+import { answers, coversPattern, lets, shareMethod } from "./cover.ts";
 
 export type Severity = "error" | "warning";
 
@@ -58,10 +58,9 @@ export const RULES: readonly Rule[] = [
     why: "tokens carry a name that opens nothing, and nobody notices when a route forgets to ask for it",
     mend: "let a route need it, let it imply one that a route needs, or remove it",
     *find(policy) {
-      const needed = new Set(policy.routes.flatMap((route) => namesOf(route)));
+      const opening = openingScopes(policy);
       for (const scope of declared(policy)) {
-        const opens = [...closure(policy.catalogue, { scopes: [scope] })].some((name) => needed.has(name));
-        if (!opens) yield atScope(scope.name, `no route needs "${scope.name}"`);
+        if (!opening.has(scope)) yield atScope(scope.name, `no route needs "${scope.name}"`);
       }
     },
   },
@@ -243,6 +242,26 @@ export const RULES: readonly Rule[] = [
 
 function declared(policy: Policy) {
   return policy.catalogue.scopes.filter((scope) => !isReserved(scope.name));
+}
+
+/** The scopes that a route needs, and those that imply one of them, transitively. */
+function openingScopes({ routes, catalogue }: Policy): ReadonlySet<Scope> {
+  const impliedBy = new Map<Scope, Scope[]>();
+  for (const scope of catalogue.scopes) {
+    for (const implied of catalogue.implied[scope.index] ?? []) {
+      const others = impliedBy.get(implied);
+      if (others === undefined) impliedBy.set(implied, [scope]);
+      else others.push(scope);
+    }
+  }
+  const opening = new Set<Scope>();
+  const queue = [...new Set(routes.flatMap(namesOf))].flatMap((name) => catalogue.byName.get(name) ?? []);
+  for (let scope = queue.pop(); scope !== undefined; scope = queue.pop()) {
+    if (opening.has(scope)) continue;
+    opening.add(scope);
+    queue.push(...(impliedBy.get(scope) ?? []));
+  }
+  return opening;
 }
 
 function namesOf({ requirement }: Route): readonly string[] {

@@ -3,13 +3,28 @@
  */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
+import { UsageError } from "./command.ts";
 
 export const DEV_VARS = ".dev.vars";
 
-/** A secret from the environment, else from `.dev.vars` in the current directory; `null` where neither has it. */
-export function localSecret(name: string): string | null {
-  const own = process.env[name];
-  return own !== undefined && own !== "" ? own : devVar(name);
+export interface LocalKeys {
+  readonly secret: string;
+  /** Whether they are those of `.dev.vars`, which no deployment has. */
+  readonly ofDevVars: boolean;
+}
+
+/**
+ * The signing keys of the environment, else of `.dev.vars` in the current directory; `null` where neither has them. Throws
+ * `UsageError` where the environment's are empty: who has set them does not mean those of `.dev.vars`.
+ */
+export function localSigningKeys(): LocalKeys | null {
+  const own = process.env["SIGNING_KEYS"];
+  if (own !== undefined) {
+    if (own.trim() === "") throw new UsageError("SIGNING_KEYS is set and empty: was the file of keys read?");
+    return { secret: own, ofDevVars: false };
+  }
+  const secret = devVar("SIGNING_KEYS");
+  return secret === null ? null : { secret, ofDevVars: true };
 }
 
 /** What `wrangler dev` gives the Worker: a secret from `.dev.vars` alone. */

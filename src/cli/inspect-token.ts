@@ -14,7 +14,7 @@ import { type Jws, parseJws } from "../token/jws.ts";
 import { canonicalAlgorithm } from "../token/keys.ts";
 import { OWN_SCOPES, scopesOf } from "../token/scopes.ts";
 import { createVerifier, isRefusal } from "../token/verify.ts";
-import { localSecret } from "./dev-vars.ts";
+import { localSigningKeys } from "./dev-vars.ts";
 import { signingKeysFrom } from "./local-token.ts";
 
 type Refused = Extract<Caller, { kind: "refused" }>;
@@ -36,9 +36,9 @@ export async function callerOfToken(policy: Policy, token: string, nowSeconds: n
 
 /** The caller, verified or refused; or why the local keys cannot tell. */
 async function verifyLocally(policy: Policy, token: string, nowSeconds: number): Promise<Caller | string> {
-  const secret = localSecret("SIGNING_KEYS");
-  if (secret === null) return "its signature is not checked: there are no local SIGNING_KEYS";
-  const keys = await signingKeysFrom(secret);
+  const local = localSigningKeys();
+  if (local === null) return "its signature is not checked: there are no local SIGNING_KEYS";
+  const keys = await signingKeysFrom(local.secret);
   const verifier = createVerifier({
     policy,
     bindings: {},

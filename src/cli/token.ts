@@ -4,7 +4,7 @@ import { parseDuration } from "../policy/duration.ts";
 import { hasControls } from "../request/controls.ts";
 import { issueToken } from "../token/issue.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
-import { localSecret } from "./dev-vars.ts";
+import { DEV_VARS, localSigningKeys } from "./dev-vars.ts";
 import { freshSigningKeys, planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
 import { allowListArgument, wordsOf } from "./words.ts";
@@ -52,9 +52,13 @@ export const token: Command = {
       allowList: allowListArgument(values["allow-list"]),
       nowSeconds: Math.floor(Date.now() / 1000),
     };
+    const local = localSigningKeys();
     const policy = requirePolicy(values.policy ?? DEFAULT_POLICY);
     const contents = planLocalToken(policy, request);
-    const { signer } = await signingKeysFrom(localSecret("SIGNING_KEYS") ?? (await freshSigningKeys(tell)));
+    const { signer } = await signingKeysFrom(local?.secret ?? (await freshSigningKeys(tell)));
+    if (local === null || local.ofDevVars) {
+      tell(`signed with the local keys of ${DEV_VARS}: only npm start on this machine accepts it`);
+    }
     const signed = await issueToken(signer, contents);
     if (values.json) {
       const expiresAt = new Date(contents.expiresAtSeconds * 1000).toISOString();

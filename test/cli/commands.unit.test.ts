@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { generateSigningKeys, loadSigningKeys } from "../../src/token/signing-ke
 import { directoryWith, type Ran, scopegate } from "./run.ts";
 
 const POLICY = readFileSync("scopegate.toml", "utf8");
+const LOCAL = "signed with the local keys of .dev.vars: only npm start on this machine accepts it\n";
 let keys: string;
 let directory: ReturnType<typeof directoryWith>;
 
@@ -175,7 +176,34 @@ describe("scopegate token", () => {
     bare.remove();
     expect(first).toMatchObject({ code: 0, stdout: expect.stringContaining('"token"') });
     expect(first.stderr).toContain("made .dev.vars with fresh signing keys");
-    expect(second).toMatchObject({ code: 0, stderr: "" });
+    expect(second).toMatchObject({ code: 0, stderr: LOCAL });
+  });
+
+  test("says which keys signed where they are those of .dev.vars, on standard error and nowhere else", async () => {
+    const [local, own] = await Promise.all([
+      run(["token", "--scopes", "charges:read", "--json"]),
+      run(["token", "--scopes", "charges:read"], { SIGNING_KEYS: keys }),
+    ]);
+    expect(local).toMatchObject({ code: 0, stderr: LOCAL });
+    expect(Object.keys(JSON.parse(local.stdout))).toEqual(["token", "token_id", "expires_at"]);
+    expect(own).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test.each(["", " \n"])("never takes keys that are set to %j for keys that are not set", async (empty) => {
+    const bare = directoryWith({ "scopegate.toml": POLICY });
+    const env = { SIGNING_KEYS: empty };
+    const { stdout: token } = await run(["token", "--scopes", "charges:read"]);
+    const answers = await Promise.all([
+      scopegate(bare.path, ["token", "--scopes", "charges:read"], env),
+      run(["token", "--scopes", "charges:read"], env),
+      run(["explain", "GET", "/v1/charges", "--token", token.trim()], env),
+    ]);
+    for (const { code, stdout, stderr } of answers) {
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toContain("scopegate: SIGNING_KEYS is set and empty: was the file of keys read?\n");
+    }
+    expect(existsSync(join(bare.path, ".dev.vars"))).toBe(false);
+    bare.remove();
   });
 });
 

@@ -57,3 +57,37 @@ test.each([
   expect(headers.get("x-forwarded-proto")).toBe(proto);
   expect(headers.get("x-forwarded-host")).toBe(host);
 });
+
+test.each([
+  ["enforce", 1],
+  ["report", 0],
+])("in mode %s, an event stream is watched over %i times", async (mode, watched) => {
+  const report = loadPolicy(
+    policyText({ routes: { "GET /a": "{ authenticated = true, resource = [] }" } }).replace(
+      "[gateway]",
+      `[gateway]\nmode = "${mode}"`,
+    ),
+  );
+  if (!report.ok) throw new Error("the test's policy does not load");
+  const found = report.policy.router.find("GET", "/a");
+  if (found.kind !== "found") throw new Error("the test's route is not there");
+  const stream = new Response("data: 1\n\n", { headers: { "Content-Type": "text/event-stream" } });
+  const exchange = createExchange(
+    report.policy,
+    { bound: true, base: "http://origin.test", fetch: async () => stream },
+    Date.now,
+  );
+  // Only where it is watched is the runtime asked for what Node does not have.
+  const answered = exchange({
+    request: new Request("https://api.example.com/a"),
+    requestId: "r1",
+    route: found.route,
+    path: { path: "/a", query: "" },
+    asked: { values: [], query: "", header: () => null, address: null, country: () => null, nowSeconds: 0 },
+    principal: { issuer: "i", subject: "s", client: null, tokenId: "t", expiresAtSeconds: 0 } as never,
+    alternative: null,
+    stillGood: async () => false,
+  });
+  if (watched === 0) expect(await answered).toBe(stream);
+  else await expect(answered).rejects.toThrow("is not defined");
+});

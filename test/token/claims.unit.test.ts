@@ -147,6 +147,14 @@ describe("typ", () => {
     expect(judge({}, "at+jwt", { ...POLICY, requireTyp: "jwt" })).toBe("typ");
   });
 
+  test("a type of an issuer's own is taken where require_typ names it, and only there", () => {
+    const own = { ...POLICY, requireTyp: "acme-access+jwt" };
+    expect(judge({}, "acme-access+jwt", own)).toBe("valid");
+    expect(judge({}, "at+jwt", own)).toBe("typ");
+    expect(judge({}, "acme-access+jwt")).toBe("typ");
+    expect(judge({ at_hash: "x" }, "jwt", { ...POLICY, requireTyp: "jwt" })).toBe("typ");
+  });
+
   test.each([
     ["an ID token by at_hash", { at_hash: "x", nonce: "n" }],
     ["an ID token by c_hash", { c_hash: "x" }],

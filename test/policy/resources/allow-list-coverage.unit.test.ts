@@ -179,6 +179,10 @@ describe("an id from a header", () => {
     [["tenant:*"], { "X-Tenant": "*" }, "no"],
     [undefined, { "X-Tenant": "*" }, "no"],
     [undefined, {}, "covered"],
+    [["tenant:t1"], { "X-Tenant": "t1", Connection: "keep-alive" }, "covered"],
+    [["tenant:t1"], { "X-Tenant": "t1", Connection: "X-TENANT" }, "no"],
+    [["tenant:t1"], { "X-Tenant": "t1", Connection: "close , x-tenant" }, "no"],
+    [["tenant:*"], { "X-Tenant": "t1", Connection: "x-tenant" }, "covered"],
   ])("with the list %j, %j: %s", (claim, headers, expected) => {
     expect(outcome(claim, "tenant:{header.x-tenant}", { headers })).toBe(
       expected === "no" ? "tenant:{header.x-tenant}" : expected,

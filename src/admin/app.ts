@@ -8,13 +8,14 @@
  */
 import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from "hono";
 import * as v from "valibot";
-import { denialResponse, type FieldError } from "../denial.ts";
+import { type Denial, denialResponse, type FieldError } from "../denial.ts";
 import type { Policy } from "../policy/policy.ts";
 import { formatAllowList } from "../policy/resources/allow-list.ts";
 import { canonicalPath } from "../request/path.ts";
 import type { RevocationFeed } from "../revocation/feed.ts";
 import { packWhenDue } from "../revocation/packing.ts";
 import { readReceipts } from "../revocation/receipts.ts";
+import { MISCONFIGURED_RETRY_SECONDS } from "../token/key-source.ts";
 import type { SigningKeys } from "../token/signing-keys.ts";
 import type { Verifier } from "../token/verify.ts";
 import { AUDIT_LIST, listAudit } from "./audit.ts";
@@ -23,7 +24,7 @@ import { type AdminCall, changeableBy, issuerOf, visibleTo } from "./caller.ts";
 import { listRoutes, listScopes } from "./catalogue.ts";
 import { type ExplainBody, explainCall, explainSchema } from "./explain.ts";
 import { pageOf, pageQuery, readQuery, tokensQuery } from "./query.ts";
-import { done, invalid, type Outcome, type Refused, refused } from "./refusal.ts";
+import { done, invalid, type Outcome, refused } from "./refusal.ts";
 import { type RevocationsBody, revocationsSchema } from "./revocations/request.ts";
 import {
   addToList,
@@ -34,7 +35,7 @@ import {
   withdraw,
 } from "./revocations/revocations.ts";
 import { fingerprintOf, type IdempotencyKey, isIdempotencyKey } from "./tokens/idempotency.ts";
-import { issue } from "./tokens/issue.ts";
+import { type Issuance, issue } from "./tokens/issue.ts";
 import { findToken, listName, listTokens, recordOf } from "./tokens/records.ts";
 import { type IssueBody, type IssueRequest, readIssueRequest } from "./tokens/request.ts";
 import { revoke } from "./tokens/revoke.ts";
@@ -66,15 +67,20 @@ interface Problem {
   readonly status: number;
   readonly reason: string;
   readonly instance: string;
-  readonly errors: FieldError[];
+  /** Of a refusal because of what was asked. */
+  readonly errors?: FieldError[];
   /** What a conflict is with. */
   readonly record?: unknown;
 }
 
-type RefusedResponse = Response & TypedResponse<Problem, 400 | 403 | 404 | 409 | 413 | 415, "json">;
+type RefusedResponse = Response & TypedResponse<Problem, 400 | 403 | 404 | 409 | 413 | 415 | 503, "json">;
 
 /** Hono's name for what `fetch` is called with. */
 type Env = { Bindings: AdminCall };
+
+const KEYS_UNAVAILABLE = {
+  refusal: { reason: "keys_unavailable", retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS },
+} as const;
 
 /** Every so many rows it is asked whether the list is due to be packed. */
 const PACK_LOOK_ROWS = 1_000;
@@ -89,7 +95,6 @@ function createApp(dependencies: AdminDependencies) {
   const { policy, db, kv, now } = dependencies;
   const { publicUrl, adminPath } = policy.gateway;
   const nowSeconds = (): number => Math.floor(now() / 1000);
-  const issuance = async () => ({ policy, db, signer: (await dependencies.signingKeys()).signer });
 
   return new Hono<Env>({ getPath: (request) => pathUnder(adminPath, request) })
     .onError((error) => {
@@ -112,7 +117,9 @@ function createApp(dependencies: AdminDependencies) {
         const request = c.req.valid("json");
         const key = await idempotencyOf(c, request);
         if (!key.ok) return refuse(c, key);
-        const issued = await issue(await issuance(), writeOf(c), caller, request, key.value);
+        const issuance = await issuanceNow();
+        if (issuance === null) return refuse(c, KEYS_UNAVAILABLE);
+        const issued = await issue(issuance, writeOf(c), caller, request, key.value);
         return issued.ok ? c.json(issued.value, 201) : refuse(c, issued);
       },
     )
@@ -135,7 +142,9 @@ function createApp(dependencies: AdminDependencies) {
     })
     .post("/tokens/:id/rotate", body<RotateBody, RotateBody>(bySchema(rotateSchema), { optional: true }), async (c) => {
       const caller = issuerOf(policy, c.env.principal, c.req.header("Authorization") ?? null);
-      const rotated = await rotate(await issuance(), writeOf(c), caller, {
+      const issuance = await issuanceNow();
+      if (issuance === null) return refuse(c, KEYS_UNAVAILABLE);
+      const rotated = await rotate(issuance, writeOf(c), caller, {
         id: c.req.param("id"),
         owner: changeableBy(policy, c.env.principal),
         overlap: c.req.valid("json").overlap,
@@ -188,12 +197,21 @@ function createApp(dependencies: AdminDependencies) {
       return c.json({ ...(openapi as object), servers: [{ url: publicUrl + adminPath }] }, 200);
     });
 
+  /** `null` where there is no key to sign with: an outage, as it is to the verifier, which has logged why. */
+  async function issuanceNow(): Promise<Issuance | null> {
+    try {
+      return { policy, db, signer: (await dependencies.signingKeys()).signer };
+    } catch {
+      return null;
+    }
+  }
+
   function writeOf(c: Context<Env>): Write {
     const { principal, address, requestId } = c.env;
     return { id: crypto.randomUUID(), nowSeconds: nowSeconds(), actor: principal, address, requestId };
   }
 
-  function refuse(c: Context<Env>, { refusal }: Refused): RefusedResponse {
+  function refuse(c: Context<Env>, { refusal }: { readonly refusal: Denial }): RefusedResponse {
     c.env.refused(refusal.reason);
     return denialResponse(refusal, { publicUrl, adminPath, requestId: c.env.requestId }) as RefusedResponse;
   }

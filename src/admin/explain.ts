@@ -111,7 +111,7 @@ async function callerOfToken(
   }
   const skew = policy.gateway.clockSkewSeconds;
   if (nowSeconds >= verified.expiresAtSeconds + skew) return refused("token", "token_expired", "has expired by then");
-  if (verified.issuedAtSeconds !== null && verified.own && nowSeconds < verified.issuedAtSeconds - skew) {
+  if (verified.issuedAtSeconds !== null && nowSeconds < verified.issuedAtSeconds - skew) {
     return refused("token", "token_invalid", "is not issued by then");
   }
   const ready = feed.ready(nowMilliseconds, behind);

@@ -2,6 +2,10 @@
 
 const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
 
+/** The first and the last second that have a year of four digits in UTC. */
+const FIRST = Date.parse("0000-01-01T00:00:00Z") / 1000;
+const LAST = Date.parse("9999-12-31T23:59:59Z") / 1000;
+
 /** `2026-11-22T08:00:00Z`. */
 export function formatInstant(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
@@ -12,7 +16,10 @@ export function formatInstantOrNull(seconds: number | null): string | null {
   return seconds === null ? null : formatInstant(seconds);
 }
 
-/** Reads an RFC 3339 §5.6 date-time, fractions of a second too; `null` where the text is none or the day does not exist. */
+/**
+ * Reads an RFC 3339 §5.6 date-time, fractions of a second too; `null` where the text is none, the day does not exist, or the
+ * time, rounded up to a second, cannot be written in UTC.
+ */
 export function parseInstant(text: string): number | null {
   const match = PATTERN.exec(text);
   if (match === null) return null;
@@ -20,5 +27,6 @@ export function parseInstant(text: string): number | null {
   if (hour > 23 || minute > 59 || second > 59 || Number(match[7] ?? 0) > 23 || Number(match[8] ?? 0) > 59) return null;
   const date = new Date(Date.UTC(year, month - 1, day));
   if (date.getUTCMonth() + 1 !== month || date.getUTCDate() !== day) return null;
-  return Date.parse(text) / 1000;
+  const seconds = Date.parse(text) / 1000;
+  return seconds >= FIRST && seconds <= LAST ? seconds : null;
 }

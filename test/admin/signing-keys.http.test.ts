@@ -1,5 +1,5 @@
 /** Rotation of the signing keys: the new one goes first, the old one stays until its tokens have expired. */
-import { decodeProtectedHeader } from "jose";
+import { decodeProtectedHeader, SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { type Gateway, makeSigningKey, startGateway } from "../support/gateway.ts";
 import { POLICY } from "./api.ts";
@@ -42,4 +42,38 @@ test("refuses no token while a key is replaced, and signs with the first, ES256 
   await withGateway([next], async (gateway) => {
     expect((await gateway.call(token, "GET", "/v1/charges")).status).toBe(401);
   });
+});
+
+test("answers as the keys' own address does where there is none to sign with, and writes nothing", async () => {
+  const issuer = "https://login.example.com/";
+  const secret = "a secret of thirty-two bytes or more";
+  const policy = `${POLICY}
+[[issuers]]
+issuer = "${issuer}"
+audience = "https://api.example.com"
+algorithms = ["HS256"]
+secret = "LOGIN_SECRET"
+admin = true
+`;
+  const gateway = await startGateway({ policy, bindings: { LOGIN_SECRET: secret, SIGNING_KEYS: "{}" } });
+  try {
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: issuer, aud: "https://api.example.com", sub: "ann", jti: "j", scope: "scopegate:admin" };
+    const token = await new SignJWT({ ...claims, iat: now, exp: now + 600 })
+      .setProtectedHeader({ alg: "HS256", typ: "at+jwt" })
+      .sign(new TextEncoder().encode(secret));
+    const answers = [
+      await gateway.fetch("/.well-known/jwks.json"),
+      await gateway.call(token, "POST", "/_scopegate/tokens", { name: "n", scopes: ["charges:read"] }),
+      await gateway.call(token, "POST", "/_scopegate/tokens/none/rotate"),
+    ];
+    for (const answer of answers) {
+      expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "60"]);
+      expect(await answer.json()).toMatchObject({ reason: "keys_unavailable" });
+    }
+    const audit = await gateway.call(token, "GET", "/_scopegate/audit");
+    expect(await audit.json()).toEqual({ items: [] });
+  } finally {
+    await gateway.dispose();
+  }
 });

@@ -92,6 +92,9 @@ describe("a time", () => {
       }),
     );
     expect(formatInstant(0)).toBe("1970-01-01T00:00:00Z");
+    for (const text of ["0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]) {
+      expect(formatInstant(parseInstant(text) ?? Number.NaN)).toBe(text);
+    }
     expect(parseInstant("2026-01-01T02:00:00.25+02:00")).toBe(Date.UTC(2026, 0, 1) / 1000 + 0.25);
   });
 
@@ -106,6 +109,9 @@ describe("a time", () => {
     ["1767225600"],
     ["2026-01-01T00:00:00+25:00"],
     ["now"],
+    ["9999-12-31T23:59:59-12:00"],
+    ["0000-01-01T00:00:00+12:00"],
+    ["9999-12-31T23:59:59.5Z"],
   ])("is not %s", (text) => {
     expect(parseInstant(text)).toBeNull();
   });

@@ -35,7 +35,9 @@ export interface Issuer {
   readonly allowList: AllowList;
   /** As the claim says them; `null` where they cannot be told. */
   readonly conditions: readonly ConditionTable[] | null;
+  /** From when its age counts. */
   readonly issuedAtSeconds: number | null;
+  /** As the verifier has cut it: no later than its scopes let it live. */
   readonly expiresAtSeconds: number;
 }
 
@@ -156,9 +158,7 @@ export function childGrant(
   if (options.anyDepth !== true && ancestors.length > DEEPEST)
     exceeds("token", `the caller's descends from ${DEEPEST} others, which is the most`);
 
-  const latest = Math.floor(
-    Math.min(endOf(policy, caller, nowSeconds), heldUntil(policy, caller, asked.scopes, nowSeconds)),
-  );
+  const latest = Math.floor(Math.min(caller.expiresAtSeconds, heldUntil(policy, caller, asked.scopes, nowSeconds)));
   const wanted = asked.lifetimeSeconds ?? policy.tokens.defaultLifetimeSeconds;
   const lifetime = Math.min(wanted, longestLifetime(policy, asked.scopes, nowSeconds).seconds);
   if (asked.lifetimeSeconds !== undefined && nowSeconds + lifetime > latest) {
@@ -205,13 +205,6 @@ function mayGive(catalogue: Catalogue, caller: Issuer, name: string): boolean {
 function coversTarget(list: AllowList, target: string): boolean {
   if (list.kind === "absent" || list.kind === "all") return true;
   return target !== "*:*" && listCovers(list, target);
-}
-
-/** When the caller's token ends: by its `exp`, or because a scope that it holds allows no longer life. */
-function endOf(policy: Policy, caller: Issuer, nowSeconds: number): number {
-  if (!caller.own || caller.issuedAtSeconds === null) return caller.expiresAtSeconds;
-  const { seconds, scope } = longestLifetime(policy, caller.scopes, nowSeconds);
-  return scope === null ? caller.expiresAtSeconds : Math.min(caller.expiresAtSeconds, caller.issuedAtSeconds + seconds);
 }
 
 /**

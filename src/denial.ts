@@ -59,7 +59,7 @@ export const REASONS = {
     status: 400,
     title: "The path can be read in more than one way",
     remedy:
-      "Send the path in its canonical spelling: no dot segments, empty segments, backslashes, semicolons, double encodings or encoded slashes, and in the case that the API uses.",
+      "Send the path in its canonical spelling: no dot segments, empty segments, backslashes, semicolons, double encodings or encoded slashes, no escape of what the API spells as it is (%40 for @), and in the case that the API uses.",
   },
   ambiguous_request: {
     status: 400,

@@ -44,12 +44,15 @@ export function createOpen(
 /** RFC 9728 §2. The scopes are the operator's; those of the admin API are nobody's business. */
 function resourceMetadata(policy: Policy): object {
   const { publicUrl } = policy.gateway;
+  const issuers = policy.issuers.map(({ issuer }) => issuer);
+  const scopes = policy.catalogue.scopes.map(({ name }) => name).filter((name) => !isReserved(name));
+  // A member with no values is left out (RFC 9728 §3.2).
   return {
     resource: publicUrl,
-    authorization_servers: policy.issuers.map(({ issuer }) => issuer),
+    ...(issuers.length > 0 ? { authorization_servers: issuers } : {}),
     jwks_uri: `${publicUrl}${WELL_KNOWN}/jwks.json`,
     bearer_methods_supported: ["header"],
-    scopes_supported: policy.catalogue.scopes.map(({ name }) => name).filter((name) => !isReserved(name)),
+    ...(scopes.length > 0 ? { scopes_supported: scopes } : {}),
   };
 }
 

@@ -22,3 +22,27 @@ describe("the page that a problem's type names", () => {
     expect(await page("credentials_malformed")).not.toContain("<token>");
   });
 });
+
+describe("the metadata of the protected resource", () => {
+  const metadata = async (text: string): Promise<string[]> => {
+    const other = loadPolicy(text);
+    if (!other.ok) throw new Error(other.faults.map(({ message }) => message).join());
+    const found = other.policy.router.find("GET", "/.well-known/oauth-protected-resource");
+    if (found.kind !== "found") throw new Error("there is no metadata");
+    const serve = createOpen({
+      policy: other.policy,
+      publicKeys: async () => ({ keys: [] }),
+      revocationState: () => null,
+    });
+    const served = await serve(found.route, found.values);
+    return served instanceof Response ? Object.keys((await served.json()) as object) : [served.reason];
+  };
+
+  test("leaves out what has no values (RFC 9728 §3.2)", async () => {
+    expect(await metadata('[gateway]\npublic_url = "https://api.example.com"\n[routes]\n')).toEqual([
+      "resource",
+      "jwks_uri",
+      "bearer_methods_supported",
+    ]);
+  });
+});

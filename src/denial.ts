@@ -69,7 +69,8 @@ export const REASONS = {
   credentials_malformed: {
     status: 400,
     title: "The Authorization header is malformed",
-    remedy: "Send one header 'Authorization: Bearer <token>' with one token of at most 16 KiB.",
+    remedy:
+      "Send one header 'Authorization: Bearer <token>' with one token of at most 16 KiB. Nothing behind 'Bearer'? A variable may not be set.",
     challenge: "invalid_request",
   },
   route_not_found: {
@@ -118,7 +119,8 @@ export const REASONS = {
   resource_not_allowed: {
     status: 403,
     title: "The token's allow list does not cover this resource",
-    remedy: "Use a token whose allow list covers the resource that 'resource' describes.",
+    remedy:
+      "Use a token whose allow list covers what 'resource' describes: 'charge:{charge}' is the charge that the path names, 'charge:*' all charges; '*:*' needs a token that is not cut to single resources.",
   },
   condition_not_met: {
     status: 403,

@@ -11,8 +11,10 @@ import { createGateway, type Gateway } from "./gateway.ts";
 import { createOpen } from "./open.ts";
 import { createExchange } from "./origin/exchange.ts";
 import { createOrigin } from "./origin/origin.ts";
+import { withCors } from "./origin/response.ts";
 import { faultText, loadPolicy } from "./policy/load.ts";
 import type { Policy } from "./policy/policy.ts";
+import { corsHeaders } from "./request/cors.ts";
 import { createRevocationFeed } from "./revocation/feed.ts";
 import { dropExpired, packWhenDue } from "./revocation/packing.ts";
 import { loadSigningKeys, type SigningKeys } from "./token/signing-keys.ts";
@@ -43,7 +45,7 @@ export default {
     try {
       gateway ??= assemble(env);
     } catch (error) {
-      return misconfigured(error);
+      return misconfigured(error, request);
     }
     return gateway(request, (work) => context.waitUntil(work));
   },
@@ -94,11 +96,12 @@ function assemble(env: Env): Gateway {
 }
 
 /** Bindings that cannot be used are told to the operator alone. What `assemble` throws quotes no value of them. */
-function misconfigured(error: unknown): Response {
+function misconfigured(error: unknown, request: Request): Response {
   const requestId = crypto.randomUUID();
   const cause = error instanceof Error ? error.message : "unknown";
   console.log(JSON.stringify({ event: "misconfigured", request_id: requestId, cause }));
-  return denialResponse({ reason: "internal_error" }, { ...policy.gateway, requestId });
+  const response = denialResponse({ reason: "internal_error" }, { ...policy.gateway, requestId });
+  return policy.cors === null ? response : withCors(response, corsHeaders(policy.cors, request.headers.get("Origin")));
 }
 
 function policyOf(text: string): Policy {

@@ -313,8 +313,10 @@ describe("where the origin is", () => {
   });
 
   test("an origin that nobody named is not served: the Worker says so and never guesses", async () => {
-    const running = await startAt({ policy: policyText({ routes }), origin: null });
-    const response = await running.fetch("/open");
+    const cors = '\n[cors]\norigins = ["https://app.example.com"]\n';
+    const running = await startAt({ policy: policyText({ routes }) + cors, origin: null });
+    const response = await running.fetch("/open", { headers: { Origin: "https://app.example.com" } });
+    expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
     expect(response.headers.get("content-type")).toBe("application/problem+json");
     expect(await response.json()).toMatchObject({ status: 500, reason: "internal_error" });
     expect(running.logs.some((line) => line.includes("misconfigured") && line.includes("ORIGIN_URL"))).toBe(true);

@@ -9,13 +9,15 @@ import { compileIssuers } from "./compile/compile-issuers.ts";
 import { compileRoutes } from "./compile/compile-routes.ts";
 import { compileBundles, compileScopes } from "./compile/compile-scopes.ts";
 import { parseDuration } from "./duration.ts";
-import { addIssues, type Fault, type Faults, faultsOf } from "./faults.ts";
+import { type Fault, type Faults, faultsOf } from "./faults.ts";
 import type { CorsPolicy, Policy } from "./policy.ts";
 import { type PolicyDocument, readDocument, readWhole, type WrittenRoutes, writtenRoutes } from "./reading/document.ts";
+import { addIssues } from "./reading/issue.ts";
 import { mended } from "./reading/mend.ts";
 import { policySchema, type RawPolicy } from "./reading/schema.ts";
 import type { RawRoute } from "./reading/schema-route.ts";
 import { addNoTables, addPrototypeNames, shapedOf } from "./reading/shape.ts";
+import { syntaxFault } from "./reading/syntax.ts";
 import { builtInRoutes, isUnder, WELL_KNOWN } from "./routing/built-in-routes.ts";
 import { parsePattern } from "./routing/pattern.ts";
 import { createRouter, patternsOf } from "./routing/router.ts";
@@ -53,8 +55,7 @@ function documentOf(text: string, faults: Faults): PolicyDocument | null {
     return readDocument(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [summary] = error.message.split("\n");
-    faults.list.push({ path: "policy", line: error.line, message: `not TOML: ${summary ?? "syntax error"}` });
+    faults.list.push(syntaxFault(text, error));
     return null;
   }
 }

@@ -75,8 +75,8 @@ function messageOf(text: string): string[] {
 
 describe("what may have one of two shapes", () => {
   test.each([
-    ["and has neither is told once, with both", "5", ["issuers[0].audience: expected (string | Array), found 5"]],
-    ["and nearly has one is told where it differs", '["a", 5]', ["issuers[0].audience[1]: expected string, found 5"]],
+    ["and has neither is told once, with both", "5", ["issuers[0].audience: expected a string or a list, found 5"]],
+    ["and nearly has one is told where it differs", '["a", 5]', ["issuers[0].audience[1]: expected a string, found 5"]],
     ["and has one is not told", '["a"]', []],
   ])("%s", (_name, audience, messages) => {
     expect(messageOf(`[routes]\n[[issuers]]\nissuer = "https://a.test"\naudience = ${audience}`)).toEqual(messages);
@@ -107,7 +107,7 @@ describe("an unknown key", () => {
       'checks.silence[0].where: unknown key "where"; known here: rule, at, reason',
     ],
     ['[routes]\n"GET /x" = { scope = "a" }', /^routes\."GET \/x"\.scope: unknown key "scope"; known here: all, any, /],
-    ["[routes]\nabcdefgh = 1", "routes.abcdefgh: expected Object, found 1"],
+    ["[routes]\nabcdefgh = 1", "routes.abcdefgh: expected a scope, a list of scopes or a table; found 1"],
   ])("%s", (text, message) => {
     const messages = messageOf(text);
     expect(messages).toHaveLength(1);

@@ -60,8 +60,8 @@ describe("a policy does not serve, and the message names the place", () => {
     ["a misspelt key", withRoutes('"GET /x" = { pubilc = true }'), 'unknown key "pubilc"; did you mean "public"?'],
     ["a wrong type", withRoutes('"GET /x" = 5'), 'routes."GET /x": expected'],
     ["no routes", BASE, "routes: is missing and required"],
-    ["routes that are a number", `routes = 5\n${BASE}`, "routes: expected Object, found 5"],
-    ["routes that are a text", `routes = "GET /x"\n${BASE}`, "routes: expected Object"],
+    ["routes that are a number", `routes = 5\n${BASE}`, "routes: expected a table, found 5"],
+    ["routes that are a text", `routes = "GET /x"\n${BASE}`, "routes: expected a table"],
     ["routes that are a list", `${BASE}\n[[routes]]\n"GET /x" = "a:read"\n`, "routes: expected a table"],
     ["routes that are an empty list", `routes = []\n${BASE}`, "routes: expected a table"],
     ["routes that are a date", `routes = 2026-01-01\n${BASE}`, "routes: expected a table"],
@@ -77,7 +77,7 @@ describe("a policy does not serve, and the message names the place", () => {
     [
       "a wrong type inside",
       withRoutes('"GET /x" = { all = "a:read" }'),
-      'routes."GET /x".all: expected Array, found "a:read"',
+      'routes."GET /x".all: expected a list, as ["a:read"]; found "a:read"',
     ],
     [
       "an unknown scope",

@@ -79,3 +79,133 @@ describe("a chain of 20,000 scopes", () => {
     ]);
   });
 });
+
+describe("a value of the wrong type", () => {
+  test.each([
+    ['"GET /x" = true', 'routes."GET /x": expected a scope, a list of scopes or a table; found true'],
+    ['"GET /x" = 5', 'routes."GET /x": expected a scope, a list of scopes or a table; found 5'],
+    [
+      '"GET /x" = { all = "charges:read" }',
+      'routes."GET /x".all: expected a list, as ["charges:read"]; found "charges:read"',
+    ],
+    ['"GET /x" = { all = true }', 'routes."GET /x".all: expected a list, found true'],
+    ['"GET /x" = []', 'routes."GET /x": must not be empty'],
+    ['"GET /x" = { any = [] }', 'routes."GET /x".any: must not be empty'],
+    ['"GET /x" = { any = [[]] }', 'routes."GET /x".any[0]: must not be empty'],
+    ['"GET /x" = { public = "yes" }', 'routes."GET /x".public: expected true, found "yes"'],
+    [
+      '"GET /x" = { all = ["charges:read"], encoded_slash = 1 }',
+      'routes."GET /x".encoded_slash: expected true or false, found 1',
+    ],
+    [
+      '"GET /x" = { public = true, cidr = "10.0.0.0/8" }',
+      'routes."GET /x".cidr: expected a list, as ["10.0.0.0/8"]; found "10.0.0.0/8"',
+    ],
+    [
+      '"GET /x" = { public = true, hours = { tz = "UTC", from = 08:00:00, to = "18:00" } }',
+      'routes."GET /x".hours.from: expected a string; write it in quotes, as "08:00"',
+    ],
+    ["[origin]\ntimeout = 30", 'origin.timeout: expected a duration such as "15m"; found 30'],
+    ['[origin]\nurl = ""', "origin.url: must not be empty"],
+    [
+      '[origin]\nauthorization = "forwrad"',
+      'origin.authorization: expected "forward" or "remove" (did you mean "forward"?), found "forwrad"',
+    ],
+    ["[log]\nsample_rate = 2", "log.sample_rate: must be from 0 to 1; found 2"],
+    ['[log]\nsample_rate = "1"', 'log.sample_rate: expected a number, found "1"'],
+    [
+      '[issuers]\nissuer = "https://i.example"\naudience = "a"',
+      "issuers: write [[issuers]], with two brackets; found a table",
+    ],
+    [
+      '[checks.silence]\nrule = "SG101"\nreason = "r"',
+      "checks.silence: write [[checks.silence]], with two brackets; found a table",
+    ],
+    ['[[cors]]\norigins = ["*"]', "cors: expected a table; write [cors]"],
+    [`${scope("b", "sunset = 2030-01-01")}`, 'scopes.b.sunset: expected a string; write it in quotes, as "2030-01-01"'],
+    [
+      `${scope("b", "deprecated = 2030-01-01T10:00:00.000+02:00")}`,
+      'scopes.b.deprecated: expected a string; write it in quotes, as "2030-01-01T10:00:00+02:00"',
+    ],
+    [
+      `${scope("b", `implies = "${"x".repeat(101)}"`)}`,
+      `scopes.b.implies: expected a list, as ["${"x".repeat(100)}…"]; found "${"x".repeat(100)}…"`,
+    ],
+  ])("%s: %s", (routes, message) => {
+    expect(told(ROUTES + routes)).toContain(message);
+  });
+});
+
+describe("a key in the wrong table is told where it belongs", () => {
+  const top = (lines: string): string[] => told(`${lines}\n${ROUTES}`);
+  test.each([
+    ["at the top", 'mode = "report"', 'mode: unknown key "mode"; "mode" belongs under [gateway]'],
+    ["in another", '[origin]\nmode = "report"', 'origin.mode: unknown key "mode"; "mode" belongs under [gateway]'],
+    [
+      "for one of two",
+      'audience = "x"',
+      'audience: unknown key "audience"; "audience" belongs under [[issuers]] or [tokens]',
+    ],
+    ["unless a letter lacks", 'issuer = "x"', 'issuer: unknown key "issuer"; did you mean "issuers"?'],
+    [
+      "in an issuer",
+      '[[issuers]]\nissuer = "https://i.example"\naudience = "a"\nrefresh = "5s"',
+      'issuers[0].refresh: unknown key "refresh"; "refresh" belongs under [revocation]',
+    ],
+  ])("%s: %s", (_name, lines, message) => {
+    expect(top(lines)).toEqual([message]);
+  });
+
+  test("but not one of a route, whose own keys lie nearer", () => {
+    const [message] = told(`${ROUTES}"GET /x" = { public = true, max_age = "1h" }`);
+    expect(message).toContain('unknown key "max_age"; known here: all, any, ');
+  });
+});
+
+describe("what is no TOML", () => {
+  test.each([
+    ["[scopes.charges:read]", 'illegal character in key; a name with ":", "/" or a space needs quotes'],
+    ['[routes]\nGET /x = "a"', 'illegal character in key; a name with ":", "/" or a space needs quotes'],
+    ['[routes]\n"GET /x = "a"', "illegal character in key; is a closing quote missing?"],
+    ["[routes\nx = 1", "illegal character in key; is a closing bracket missing?"],
+    ['a = "x\nb = 1', "control characters are not allowed in strings; is a closing quote missing?"],
+    ['a = "x\r\nb = 1', "control characters are not allowed in strings; is a closing quote missing?"],
+    ["a = 'x\nb = 1", "control characters are not allowed in strings; is a closing quote missing?"],
+    ['a = "x\u0001y"', "control characters are not allowed in strings"],
+    ['a = "x', "unfinished string; is a closing quote missing?"],
+    [
+      '[routes]\n"GET /x" = "a"\n\n"GET /x" = "b"',
+      'trying to redefine an already defined table or value; routes."GET /x" stands on line 2 already',
+    ],
+    ["[a]\nx = 1\n[b]\n[a]", "trying to redefine an already defined table or value; a stands on line 1 already"],
+    ["a = { x = 1, x = 2 }", "trying to redefine an already defined value"],
+    ["a = ", "invalid value"],
+  ])("%j: %s", (text, message) => {
+    expect(told(text)).toEqual([`policy: not TOML: ${message}`]);
+  });
+});
+
+test("no fault holds a control character, or one that turns a terminal's text", () => {
+  const evil = "\\u001b[2J\\u0085\\u202e\\n";
+  const raw = [
+    `[gateway]\npublic_url = "${evil}"\n"${evil}" = 1\nmode = "${evil}"`,
+    `[routes]\n"GET /x" = "${evil}"\n"GET${evil} /x" = "a"\n"GET /${evil}" = ["${evil}"]\n"GET /:x" = { all = ["a"], resource = "${evil}:{${evil}}" }`,
+    `[scopes."${evil}"]\ndescription = "d"\nowner = "o"\nimplies = ["${evil}"]\nsunset = "${evil}"`,
+    `[[issuers]]\nissuer = "https://i.example/${evil}"\naudience = "a"\nalgorithms = ["${evil}"]\nlegacy_scopes = ["${evil}", "${evil}:*"]\nscope_map = { "${evil}" = ["${evil}"] }`,
+    `[cors]\norigins = ["${evil}"]\nmethods = ["${evil}"]`,
+    `[bundles."${evil}"]\ndescription = "d"\nscopes = ["${evil}"]`,
+  ];
+  const texts = [
+    raw.join("\n"),
+    raw
+      .join("\n")
+      .replace(`"${evil}" = 1`, "")
+      .replace(/^(mode|sunset) .*$/gm, ""),
+    '"\u202e\u0007" = "\u202e"\n"\u202e" = 1\n"\u202e" = 1',
+  ];
+  for (const text of texts) {
+    const faults = told(text);
+    expect(faults.length).toBeGreaterThan(0);
+    expect(faults.filter((fault) => /[\p{Cc}\u2028\u202e]/u.test(fault))).toEqual([]);
+  }
+});

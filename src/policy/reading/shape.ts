@@ -78,7 +78,7 @@ export function addNoTables(table: Record<string, unknown>, faults: Faults): voi
   const { issuers: _, ...tables } = table;
   const placed = Object.entries(tables).map(([key, value]): Placed => [[key], value]);
   for (const [path, value] of [...placed, ...scopeMapsOf(table)]) {
-    if (isNoTable(value)) faults.add(path, "expected a table");
+    if (isNoTable(value)) faults.add(path, `expected a table${isTables(value) ? `; write [${path.join(".")}]` : ""}`);
   }
 }
 
@@ -88,6 +88,13 @@ type Placed = readonly [path: KeyPath, value: unknown];
 function scopeMapsOf({ issuers }: Record<string, unknown>): Placed[] {
   if (!Array.isArray(issuers)) return [];
   return issuers.map((issuer, at): Placed => [["issuers", at, "scope_map"], issuer?.scope_map]);
+}
+
+/** A list of tables, as `[[routes]]` makes one. */
+function isTables(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "object" && !isNoTable(each))
+  );
 }
 
 function isNoTable(value: unknown): boolean {

@@ -69,6 +69,8 @@ interface ParsedSegment {
 
 /** Parses one segment of any kind. */
 function parseSegment(part: string): ParsedSegment | { readonly error: string } {
+  const foreign = foreignNotation(part);
+  if (foreign !== null) return { error: foreign };
   if (part.includes("*")) return { error: "a * stands alone, as the last segment" };
   const names: string[] = [];
   const pieces: Piece[] = [];
@@ -97,6 +99,19 @@ function parseSegment(part: string): ParsedSegment | { readonly error: string } 
   const [only] = pieces;
   if (pieces.length > 1) return { segment: { kind: "mixed", pieces }, names };
   return { segment: only === null ? NAME : { kind: "literal", text: only ?? "" }, names };
+}
+
+/** What others write in a pattern, and no canonical path holds; parentheses without such marks are text. */
+function foreignNotation(part: string): string | null {
+  const braced = /[{<]([^{}<>]*)[}>]/.exec(part);
+  if (braced !== null) {
+    const name = /^[A-Za-z_][A-Za-z0-9_]*$/.test(braced[1] ?? "") ? braced[1] : "name";
+    return `a name is written ":${name}", not "${braced[0]}"`;
+  }
+  if (/:\w+(?:\?|\(.*[\\^?*])/.test(part)) {
+    return `a pattern has no optional parts and no regular expressions, as in "${part}"; a name is ":id" alone`;
+  }
+  return null;
 }
 
 /** A literal must be spelt as the canonical path is, or it could never match. */

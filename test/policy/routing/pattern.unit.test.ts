@@ -128,6 +128,15 @@ describe("a pattern that is refused says how to write it", () => {
     ["/:a:b", 'two names need literal text between them in ":a:b"'],
     ["/x:a+", '":a+" stands alone in its segment'],
     ["/a:1", 'a ":" in "a:1" is not followed by a name (a letter or "_" first)'],
+    ["/{id}", 'a name is written ":id", not "{id}"'],
+    ["/v{n}.json", 'a name is written ":n", not "{n}"'],
+    ["/<id>", 'a name is written ":id", not "<id>"'],
+    ["/<int:id>", 'a name is written ":name", not "<int:id>"'],
+    ["/{}", 'a name is written ":name", not "{}"'],
+    ...[":id?", ":id(\\d+)", ":id([a-z]*)", ":id(^x)", "x:id?y"].map((part) => [
+      `/${part}`,
+      `a pattern has no optional parts and no regular expressions, as in "${part}"; a name is ":id" alone`,
+    ]),
     ["/a b", '"a b" is not a canonical path segment; write "a%20b"'],
     ["/a%62", '"a%62" is not a canonical path segment; write "ab"'],
     ["/a b:x", '"a b" is not a canonical path segment; write "a%20b"'],
@@ -137,6 +146,10 @@ describe("a pattern that is refused says how to write it", () => {
     ["/.", '"." is not a canonical path segment'],
   ])("%s: %s", (text, error) => {
     expect(parsePattern(text)).toEqual({ error });
+  });
+
+  test.each(["/Items(:id)", "/:set(:id)", "/:set([0-9]+)", "/(a)", "/[id]"])("and %s is not: it is text", (text) => {
+    expect(parsePattern(text)).not.toHaveProperty("error");
   });
 
   test("and one that is not is taken apart", () => {

@@ -177,7 +177,7 @@ async function printCalls(policy: Policy, signer: Signer, url: string, originUrl
     return;
   }
   const plan = (scopes: readonly string[], subject: string): TokenContents =>
-    planLocalToken(policy, { scopes, subject, lifetimeSeconds: null, allowList: null, nowSeconds });
+    planLocalToken(policy, { scopes, subject, lifetime: null, allowList: null, nowSeconds });
   const contents = plan(calls.scopes, "demo");
   const token = await issueToken(signer, contents);
   const revoked = await issueToken(signer, plan(calls.scopes, "demo-revoked"));

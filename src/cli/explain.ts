@@ -11,6 +11,7 @@ import { holderOfScopes } from "../policy/review/hypothetical.ts";
 import type { Step } from "../policy/review/step.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { callerOfToken } from "./inspect-token.ts";
+import { instantOf } from "./instant.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
 import { allowListArgument, wordsOf } from "./words.ts";
 
@@ -100,13 +101,9 @@ async function callerOf(
 
 function timeOf(text: string | undefined): number {
   if (text === undefined) return Math.floor(Date.now() / 1000);
-  const milliseconds = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(milliseconds)) {
-    throw new UsageError(`--at takes a time such as 2026-11-01T12:00:00Z, with its zone, not "${text}"`);
-  }
-  return Math.floor(milliseconds / 1000);
+  const seconds = instantOf(text);
+  if (seconds !== null) return seconds;
+  throw new UsageError(`--at takes a time that exists, with its zone, such as 2026-11-01T12:00:00Z, not "${text}"`);
 }
 
 function addressOf(text: string | undefined): string | null {

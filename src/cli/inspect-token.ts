@@ -7,9 +7,9 @@ import { readConditions } from "../policy/conditions/conditions.ts";
 import type { Policy } from "../policy/policy.ts";
 import { readAllowList } from "../policy/resources/allow-list.ts";
 import type { Caller } from "../policy/review/explain.ts";
-import { grantOf } from "../policy/scope.ts";
 import { credentials } from "../request/credentials.ts";
 import { type ClaimsOutcome, judgeClaims, judgeOwnClaims } from "../token/claims.ts";
+import { grantsUnder } from "../token/grants.ts";
 import { type Jws, parseJws } from "../token/jws.ts";
 import { canonicalAlgorithm } from "../token/keys.ts";
 import { OWN_SCOPES, scopesOf } from "../token/scopes.ts";
@@ -88,17 +88,32 @@ function callerOfClaims(
   if (outcome.kind === "expired") return refused("token", "token_expired", "has expired");
   const { payload } = jws;
   const own = payload["iss"] === policy.gateway.publicUrl;
+  const { grant, maxLifetimeSeconds } = grantsUnder(policy.catalogue)(scopes, nowSeconds);
+  const { issuedAtSeconds } = outcome.claims;
+  const since = own ? authenticatedAt(payload, issuedAtSeconds) : issuedAtSeconds;
+  if (since === undefined) return refused("token", "token_invalid", "is not valid here: times");
+  const ends = (issuedAtSeconds ?? 0) + maxLifetimeSeconds + policy.gateway.clockSkewSeconds;
+  if (own && nowSeconds >= ends)
+    return refused("token", "token_expired", "has outlived the max_lifetime of its scopes");
   return {
     kind: "holder",
     holder: {
-      grant: grantOf(policy.catalogue, scopes, { wildcards: true, admin: true }, nowSeconds),
+      grant,
       allowList: readAllowList(Object.hasOwn(payload, "allow_list") ? payload["allow_list"] : undefined),
       conditions: own ? readConditions(Object.hasOwn(payload, "conditions") ? payload["conditions"] : undefined) : [],
-      issuedAtSeconds: outcome.claims.issuedAtSeconds,
+      issuedAtSeconds: since,
     },
     token: { detail: unchecked, assumed: true },
     revocation: NOT_ASKED,
   };
+}
+
+/** As `token/verify.ts`: `auth_time`, which a child token keeps from its eldest, else `iat`; `undefined` where it is no time. */
+function authenticatedAt(payload: Jws["payload"], issuedAtSeconds: number | null): number | null | undefined {
+  if (!Object.hasOwn(payload, "auth_time")) return issuedAtSeconds;
+  const claim = payload["auth_time"];
+  if (typeof claim !== "number" || !(claim >= 0 && claim <= Number.MAX_SAFE_INTEGER)) return undefined;
+  return Math.min(claim, issuedAtSeconds ?? claim);
 }
 
 const NOT_ASKED = { detail: "is not asked from here; POST /explain on the gateway does", assumed: true } as const;

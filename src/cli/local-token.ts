@@ -6,27 +6,35 @@
 import { closest } from "../policy/near.ts";
 import type { Policy } from "../policy/policy.ts";
 import { formatAllowList, type IssuableAllowList } from "../policy/resources/allow-list.ts";
-import { covers, isScopeToken, isWildcard } from "../policy/scope.ts";
-import { grantsUnder } from "../token/grants.ts";
+import { type Catalogue, grantOf, has, isScopeToken, isWildcard } from "../policy/scope.ts";
 import { newTokenId, type TokenContents } from "../token/issue.ts";
 import { generateSigningKeys, loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
 import { Refusal } from "./command.ts";
 import { addDevVar, DEV_VARS } from "./dev-vars.ts";
 
+export interface Lifetime {
+  /** `Infinity` where it is over what any policy can say. */
+  readonly seconds: number;
+  readonly written: string;
+}
+
 export interface LocalTokenRequest {
   readonly scopes: readonly string[];
   readonly subject: string;
   /** `null`: the policy's default, cut to what the scopes allow. */
-  readonly lifetimeSeconds: number | null;
+  readonly lifetime: Lifetime | null;
   /** `null`: the token has no list. */
   readonly allowList: IssuableAllowList | null;
   readonly nowSeconds: number;
 }
 
+/** What a token of this gateway may name. */
+const ALL = { wildcards: true, admin: true };
+
 /** What a token of this gateway will say. Throws `Refusal` for what the policy does not allow. */
 export function planLocalToken(policy: Policy, request: LocalTokenRequest): TokenContents {
   const { scopes, subject, allowList, nowSeconds } = request;
-  checkScopes(policy, scopes);
+  checkScopes(policy, scopes, nowSeconds);
   return {
     issuer: policy.gateway.publicUrl,
     audience: policy.tokens.audience,
@@ -60,12 +68,13 @@ export async function signingKeysFrom(secret: string): Promise<SigningKeys> {
   }
 }
 
-function checkScopes({ catalogue }: Policy, names: readonly string[]): void {
+function checkScopes({ catalogue }: Policy, names: readonly string[], nowSeconds: number): void {
   if (names.length === 0) throw new Refusal("a token needs at least one scope");
+  const set = names.find((name) => catalogue.byName.has(name) && !grantsAny(catalogue, name, nowSeconds));
+  if (set !== undefined) throw new Refusal(`"${set}" is past its sunset: nothing grants it`);
   const unknown = names.filter((name) => {
     if (!isScopeToken(name)) return true;
-    if (!isWildcard(name)) return !catalogue.byName.has(name);
-    return !catalogue.scopes.some((scope) => covers(name, scope.name));
+    return isWildcard(name) ? !grantsAny(catalogue, name, nowSeconds) : !catalogue.byName.has(name);
   });
   if (unknown.length === 0) return;
   const list = unknown.map((name) => {
@@ -75,12 +84,30 @@ function checkScopes({ catalogue }: Policy, names: readonly string[]): void {
   throw new Refusal(`the policy has no scope ${list.join(", ")}`);
 }
 
-function lifetimeOf({ catalogue, tokens }: Policy, request: LocalTokenRequest): number {
-  const { scopes, lifetimeSeconds, nowSeconds } = request;
-  const { maxLifetimeSeconds: ofScopes } = grantsUnder(catalogue)(scopes, nowSeconds);
-  const most = Math.min(tokens.maxLifetimeSeconds, ofScopes);
-  if (lifetimeSeconds === null) return Math.min(tokens.defaultLifetimeSeconds, most);
-  if (lifetimeSeconds <= most) return lifetimeSeconds;
-  const whose = ofScopes < tokens.maxLifetimeSeconds ? "the max_lifetime of its scopes" : "[tokens] max_lifetime";
-  throw new Refusal(`a lifetime of ${lifetimeSeconds} s is over ${whose}, ${most} s`);
+function grantsAny(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
+  return grantOf(catalogue, [name], ALL, nowSeconds).granted.some((word) => word !== 0);
+}
+
+function lifetimeOf({ catalogue, tokens }: Policy, { scopes, lifetime, nowSeconds }: LocalTokenRequest): number {
+  const { granted } = grantOf(catalogue, scopes, ALL, nowSeconds);
+  let most = { seconds: tokens.maxLifetimeSeconds, whose: "[tokens] max_lifetime" };
+  for (const scope of catalogue.scopes) {
+    const seconds = has(granted, scope) ? scope.maxLifetimeSeconds : null;
+    if (seconds !== null && seconds < most.seconds) most = { seconds, whose: scope.name };
+  }
+  if (lifetime === null) return Math.min(tokens.defaultLifetimeSeconds, most.seconds);
+  if (lifetime.seconds <= most.seconds) return lifetime.seconds;
+  throw new Refusal(`${lifetime.written} is over the ${durationText(most.seconds)} of ${most.whose}`);
+}
+
+/** A duration as the policy writes it, in the largest unit that leaves no rest. */
+function durationText(seconds: number): string {
+  for (const [unit, length] of [
+    ["d", 86_400],
+    ["h", 3600],
+    ["m", 60],
+  ] as const) {
+    if (seconds % length === 0) return `${seconds / length}${unit}`;
+  }
+  return `${seconds}s`;
 }

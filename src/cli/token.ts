@@ -5,7 +5,7 @@ import { hasControls } from "../request/controls.ts";
 import { issueToken } from "../token/issue.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { DEV_VARS, localSigningKeys } from "./dev-vars.ts";
-import { freshSigningKeys, planLocalToken, signingKeysFrom } from "./local-token.ts";
+import { freshSigningKeys, type Lifetime, planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
 import { allowListArgument, wordsOf } from "./words.ts";
 
@@ -48,7 +48,7 @@ export const token: Command = {
     const request = {
       scopes: [...new Set(wordsOf(values.scopes))],
       subject: subjectOf(values.subject),
-      lifetimeSeconds: lifetimeArgument(values.lifetime),
+      lifetime: lifetimeArgument(values.lifetime),
       allowList: allowListArgument(values["allow-list"]),
       nowSeconds: Math.floor(Date.now() / 1000),
     };
@@ -74,11 +74,12 @@ function tell(done: string): void {
   process.stderr.write(`${done}\n`);
 }
 
-function lifetimeArgument(text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const seconds = parseDuration(text);
-  if (seconds === null || seconds === 0) throw new UsageError(`--lifetime takes a duration such as 15m, not "${text}"`);
-  return seconds;
+function lifetimeArgument(written: string | undefined): Lifetime | null {
+  if (written === undefined) return null;
+  // What is a duration but longer than a policy can say is over every maximum: refused for that, and no wrong usage.
+  const seconds = parseDuration(written) ?? (/^[1-9][0-9]*[smhd]$/.test(written) ? Number.POSITIVE_INFINITY : 0);
+  if (seconds === 0) throw new UsageError(`--lifetime takes a duration such as 15m, not "${written}"`);
+  return { seconds, written };
 }
 
 function subjectOf(text: string | undefined): string {

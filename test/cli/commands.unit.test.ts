@@ -15,6 +15,10 @@ beforeAll(async () => {
   directory = directoryWith({
     "scopegate.toml": POLICY,
     "broken.toml": POLICY.replace('owner       = "sales"', 'onwer       = "sales"'),
+    "sunset.toml": POLICY.replace(
+      '[scopes."charges:export"]',
+      '[scopes."charges:export"]\ndeprecated = "2025-01-01"\nsunset = "2026-01-01"',
+    ),
     "warned.toml": POLICY.replace('at     = "teams:manage"', 'at     = "nobody"'),
     ".dev.vars": `OTHER=1\nSIGNING_KEYS='${keys}'\n`,
   });
@@ -51,6 +55,9 @@ describe("scopegate", () => {
     [["explain", "GET", "v1"]],
     [["explain", "G T", "/v1"]],
     [["explain", "GET", "/v1", "--at", "yesterday"]],
+    [["explain", "GET", "/v1", "--at", "2026-02-30T00:00:00Z"]],
+    [["explain", "GET", "/v1", "--at", "2026-13-01T00:00:00Z"]],
+    [["explain", "GET", "/v1", "--at", "2026-02-28T24:00:00Z"]],
     [["explain", "GET", "/v1", "--ip", "10.0.0"]],
     [["explain", "GET", "/v1", "--allow-list", "a:b"]],
     [["explain", "GET", "/v1", "--scopes", "a", "--token", "b"]],
@@ -158,9 +165,46 @@ describe("scopegate token", () => {
     ["a scope that the policy does not have", ["--scopes", "charge:read"], 'did you mean "charges:read"?'],
     ["a wildcard that covers nothing", ["--scopes", "nope:*"], '"nope:*"'],
     ["no scope", ["--scopes", " "], "at least one scope"],
-    ["a lifetime over the policy's maximum", ["--scopes", "charges:read", "--lifetime", "366d"], "max_lifetime"],
-    ["a lifetime over a scope's", ["--scopes", "charges:write", "--lifetime", "91d"], "of its scopes"],
-    ["a lifetime over that of a scope it comes to by *", ["--scopes", "*", "--lifetime", "2d"], "of its scopes"],
+    [
+      "a lifetime over the policy's maximum",
+      ["--scopes", "charges:read", "--lifetime", "366d"],
+      "366d is over the 365d of [tokens] max_lifetime",
+    ],
+    [
+      "a lifetime over a scope's",
+      ["--scopes", "charges:write", "--lifetime", "91d"],
+      "91d is over the 90d of charges:write",
+    ],
+    [
+      "a lifetime over the least of its scopes'",
+      ["--scopes", "charges:write charges:delete", "--lifetime", "1440h"],
+      "1440h is over the 30d of charges:delete",
+    ],
+    [
+      "a lifetime over that of a scope it comes to by *",
+      ["--scopes", "*", "--lifetime", "2d"],
+      "2d is over the 1d of payouts:write",
+    ],
+    [
+      "a lifetime over what a policy can say",
+      ["--scopes", "charges:read", "--lifetime", "36501d"],
+      "36501d is over the 365d of",
+    ],
+    [
+      "a lifetime beyond all numbers",
+      ["--scopes", "charges:read", "--lifetime", `${"9".repeat(400)}d`],
+      "is over the 365d of",
+    ],
+    [
+      "a scope past its sunset",
+      ["--scopes", "charges:read charges:export", "--policy", "sunset.toml"],
+      '"charges:export" is past its sunset: nothing grants it',
+    ],
+    [
+      "a wildcard that covers only scopes past their sunset",
+      ["--scopes", "charges:exp*", "--policy", "sunset.toml"],
+      '"charges:exp*"',
+    ],
   ])("refuses %s", async (_, args, message) => {
     const [plain, json] = await Promise.all([run(["token", ...args]), run(["token", ...args, "--json"])]);
     expect(plain).toMatchObject({ code: 1, stdout: "" });
@@ -249,6 +293,39 @@ describe("scopegate explain", () => {
       expect(answer.code).toBe(1);
       expect(JSON.parse(answer.stdout)).toMatchObject({ allowed: false, status: 401, reason: "token_invalid" });
     }
+  });
+
+  test("counts the age of an own token whose key is not here from its eldest, and ends it with its scopes", async () => {
+    const other = await generateSigningKeys();
+    const { signer } = await loadSigningKeys(other);
+    const now = Math.floor(Date.now() / 1000);
+    const child = (scope: string, issuedAt: number, claims: object = {}) =>
+      new SignJWT({ scope, client_id: "c", ...claims })
+        .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: signer.keyId })
+        .setIssuer("http://127.0.0.1:8787")
+        .setAudience("https://api.example.com")
+        .setSubject("s")
+        .setJti("j")
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(now + 600)
+        .sign(signer.key);
+    const ask = async (token: string) => {
+      const args = ["explain", "POST", "/v1/payouts", "--ip", "10.0.0.1", "--json", "--token", token];
+      const { allowed, reason, steps } = JSON.parse((await run(args)).stdout);
+      return [allowed, reason, steps.find((step: { step: string }) => step.step === "token").assumed];
+    };
+    const answers = await Promise.all([
+      child("payouts:write", now).then(ask),
+      child("payouts:write", now, { auth_time: now - 3600 }).then(ask),
+      child("payouts:write", now, { auth_time: "now" }).then(ask),
+      child("payouts:write", now - 2 * 86_400).then(ask),
+    ]);
+    expect(answers).toEqual([
+      [true, undefined, true],
+      [false, "condition_not_met", true],
+      [false, "token_invalid", undefined],
+      [false, "token_expired", undefined],
+    ]);
   });
 
   test("says what it has not checked of a token whose keys are not here", async () => {

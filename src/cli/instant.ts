@@ -1,0 +1,14 @@
+/** The time that `--at` takes: RFC 3339 §5.6 with its zone; the seconds may be left out. */
+
+const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/;
+
+/** Whole seconds since the epoch; `null` where the text is no time, or its day does not exist. */
+export function instantOf(text: string): number | null {
+  const match = PATTERN.exec(text);
+  const milliseconds = Date.parse(text);
+  if (match === null || Number.isNaN(milliseconds)) return null;
+  const [year = 0, month = 0, day = 0, hour = 0] = match.slice(1).map(Number);
+  // `Date.parse` takes the 30th of February for the 2nd of March, and 24:00 for the next day.
+  const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return day > daysInMonth || hour > 23 ? null : Math.floor(milliseconds / 1000);
+}

@@ -5,8 +5,9 @@
 import { styleText } from "node:util";
 import { type Fault, faultsOf } from "../policy/faults.ts";
 import { checkPolicy } from "../policy/review/check.ts";
-import { INVALID, type Severity } from "../policy/review/rules.ts";
+import { INVALID } from "../policy/review/rules.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
+import { type Finding, findingOf } from "./finding.ts";
 import { DEFAULT_POLICY, readPolicy } from "./policy-file.ts";
 
 const HELP = `Usage: scopegate check [FILE] [options]
@@ -32,17 +33,6 @@ A rule is silenced in the policy, by number and with a reason:
   reason = "Whoever may see a team may change it."
 `;
 
-/** A finding, or a fault that stops the load, with its place in the file. */
-interface Report {
-  readonly rule: string;
-  readonly severity: Severity;
-  readonly line: number | null;
-  readonly at: string;
-  readonly message: string;
-  readonly why: string;
-  readonly mend: string;
-}
-
 const FORMATS = ["human", "json", "github"] as const;
 type Format = (typeof FORMATS)[number];
 
@@ -59,9 +49,9 @@ export const check: Command = {
     if (positionals.length > 1) throw new UsageError(`one FILE at most, not ${positionals.length}`);
     const file = positionals[0] ?? DEFAULT_POLICY;
     const format = formatOf(values.json === true, values.format);
-    const reports = reportsOf(file);
-    print(format, file, reports);
-    const failing = reports.some(({ severity }) => severity === "error" || values.strict === true);
+    const findings = findingsOf(file);
+    print(format, file, findings);
+    const failing = findings.some(({ severity }) => severity === "error" || values.strict === true);
     return failing ? 1 : 0;
   },
 };
@@ -77,20 +67,9 @@ function formatOf(json: boolean, format: string | undefined): Format {
   return known;
 }
 
-function reportsOf(file: string): Report[] {
+function findingsOf(file: string): Finding[] {
   const { text, loaded } = readPolicy(file);
-  if (!loaded.ok) {
-    const { id, severity, why, mend } = INVALID;
-    return loaded.faults.map(({ path, line, message }) => ({
-      rule: id,
-      severity,
-      line,
-      at: path,
-      message,
-      why,
-      mend,
-    }));
-  }
+  if (!loaded.ok) return loaded.faults.map(findingOf);
   return checkPolicy(loaded.policy, Math.floor(Date.now() / 1000)).map(({ path, ...finding }) => ({
     ...finding,
     line: placeOf(text, path)?.line ?? null,
@@ -103,14 +82,14 @@ function placeOf(text: string, path: readonly (string | number)[]): Fault | unde
   return faults.list[0];
 }
 
-function print(format: Format, file: string, reports: readonly Report[]): void {
-  const errors = reports.filter(({ severity }) => severity === "error").length;
-  const warnings = reports.length - errors;
+function print(format: Format, file: string, findings: readonly Finding[]): void {
+  const errors = findings.filter(({ severity }) => severity === "error").length;
+  const warnings = findings.length - errors;
   if (format === "json") {
-    printJson({ ok: errors === 0, file, errors, warnings, findings: reports });
+    printJson({ ok: errors === 0, file, errors, warnings, findings });
     return;
   }
-  for (const report of reports) console.log(format === "github" ? annotation(file, report) : paragraph(file, report));
+  for (const each of findings) console.log(format === "github" ? annotation(file, each) : paragraph(file, each));
   const summary = `${file}: ${counted(errors, "error")}, ${counted(warnings, "warning")}`;
   console.log(styleText(errors > 0 ? "red" : warnings > 0 ? "yellow" : "green", summary));
 }
@@ -119,21 +98,21 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-function paragraph(file: string, report: Report): string {
-  const colour = report.severity === "error" ? "red" : "yellow";
-  const place = styleText("bold", report.line === null ? file : `${file}:${report.line}`);
-  const subject = report.rule === INVALID.id ? `${report.at}: ${report.message}` : report.message;
-  const head = `${place} ${styleText(colour, `${report.severity} ${report.rule}`)} ${subject}`;
-  if (report.rule === INVALID.id) return head;
-  return `${head}\n${styleText("dim", `    why:  ${report.why}\n    mend: ${report.mend}`)}`;
+function paragraph(file: string, finding: Finding): string {
+  const colour = finding.severity === "error" ? "red" : "yellow";
+  const place = styleText("bold", finding.line === null ? file : `${file}:${finding.line}`);
+  const subject = finding.rule === INVALID.id ? `${finding.at}: ${finding.message}` : finding.message;
+  const head = `${place} ${styleText(colour, `${finding.severity} ${finding.rule}`)} ${subject}`;
+  if (finding.rule === INVALID.id) return head;
+  return `${head}\n${styleText("dim", `    why:  ${finding.why}\n    mend: ${finding.mend}`)}`;
 }
 
 /** GitHub's workflow command: shown at its line of a pull request. */
-function annotation(file: string, report: Report): string {
-  const line = report.line === null ? "" : `,line=${report.line}`;
-  const text = `${report.at}: ${report.message}. Why: ${report.why}. Mend: ${report.mend}.`;
-  const title = propertyText(`scopegate ${report.rule}`);
-  return `::${report.severity} file=${propertyText(file)}${line},title=${title}::${messageText(text)}`;
+function annotation(file: string, finding: Finding): string {
+  const line = finding.line === null ? "" : `,line=${finding.line}`;
+  const text = `${finding.at}: ${finding.message}. Why: ${finding.why}. Mend: ${finding.mend}.`;
+  const title = propertyText(`scopegate ${finding.rule}`);
+  return `::${finding.severity} file=${propertyText(file)}${line},title=${title}::${messageText(text)}`;
 }
 
 /** A message must not end its line, or a policy's text could write a workflow command of its own. */

@@ -1,5 +1,7 @@
-/** What a command is, and how it ends: 0 yes, 1 no, 2 wrong usage. */
+/** What a command is, and how it ends: 0 yes, 1 no, 2 wrong usage. With --json its last word is JSON, whatever it is. */
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
+import { closest } from "../policy/near.ts";
+import type { Finding } from "./finding.ts";
 
 export type ExitCode = 0 | 1 | 2;
 
@@ -17,15 +19,37 @@ export interface Command {
 export class UsageError extends Error {}
 
 /** The answer is no, and the message says why: exit code 1. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /** What is wrong with the policy, where that is why. */
+  readonly findings: readonly Finding[] | undefined;
+
+  constructor(message: string, findings?: readonly Finding[]) {
+    super(message);
+    this.findings = findings;
+  }
+}
 
 /** Parses arguments strictly: an option that is not there, or has no value, is wrong usage. */
 export function parseArguments<const T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    const message = error instanceof Error ? error.message : String(error);
+    const unknown = /^Unknown option '(-[^']+)'/.exec(message)?.[1];
+    throw new UsageError(unknown === undefined ? message : unknownOption(unknown, Object.keys(options)));
   }
+}
+
+function unknownOption(option: string, known: readonly string[]): string {
+  const near = closest(option.replace(/^-+/, ""), [...known, "help"]);
+  return `there is no option ${option}${near === null ? "" : `; did you mean --${near}?`}`;
+}
+
+/** Whether the arguments ask for JSON, even where they are wrong otherwise. */
+export function asksForJson(args: readonly string[]): boolean {
+  return args.some(
+    (arg, at) => arg === "--json" || arg === "--format=json" || (arg === "json" && args[at - 1] === "--format"),
+  );
 }
 
 export function printJson(value: unknown): void {

@@ -3,11 +3,13 @@
  * `npx scopegate …`: the command line, on the same rooms that enforce. Runs under Node 24 as it is, with no build; npx
  * puts the project's own Node first on the path, so an older one on the machine does not matter.
  *
- * Exit codes: 0 yes, 1 no, 2 wrong usage. What is asked for goes to standard output, everything else to standard error.
+ * Exit codes: 0 yes, 1 no, 2 wrong usage. What is asked for goes to standard output, everything else to standard error;
+ * with --json an error goes to both.
  */
 import { styleText } from "node:util";
+import { closest } from "../policy/near.ts";
 import { check } from "./check.ts";
-import { type Command, type ExitCode, printJson, Refusal, UsageError } from "./command.ts";
+import { asksForJson, type Command, type ExitCode, printJson, Refusal, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
 import { token } from "./token.ts";
 
@@ -38,12 +40,16 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     process.stdout.write(COMMANDS.find((command) => command.name === others[0])?.help ?? HELP);
     return 0;
   }
+  const own = others.includes("--") ? others.slice(0, others.indexOf("--")) : others;
+  const isJson = asksForJson(own);
   const command = COMMANDS.find((each) => each.name === name);
   if (command === undefined) {
-    complain(`there is no command "${name}"`, "See scopegate --help.");
-    return 2;
+    const near = closest(
+      name,
+      COMMANDS.map((each) => each.name),
+    );
+    return misused(`there is no command "${name}"${near === null ? "" : `; did you mean ${near}?`}`, "", isJson);
   }
-  const own = others.includes("--") ? others.slice(0, others.indexOf("--")) : others;
   if (own.includes("--help") || own.includes("-h")) {
     process.stdout.write(command.help);
     return 0;
@@ -51,15 +57,18 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   try {
     return await command.run(others);
   } catch (error) {
-    if (error instanceof UsageError) {
-      complain(error.message, `See scopegate ${name} --help.`);
-      return 2;
-    }
+    if (error instanceof UsageError) return misused(error.message, ` ${name}`, isJson);
     if (!(error instanceof Refusal)) throw error;
-    if (own.includes("--json")) printJson({ error: error.message });
+    if (isJson) printJson({ error: error.message, findings: error.findings });
     else complain(error.message);
     return 1;
   }
+}
+
+function misused(error: string, command: string, isJson: boolean): ExitCode {
+  if (isJson) printJson({ error });
+  complain(error, `See npx scopegate${command} --help.`);
+  return 2;
 }
 
 function complain(...lines: readonly string[]): void {

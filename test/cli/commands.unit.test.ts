@@ -35,7 +35,7 @@ describe("scopegate", () => {
     for (const name of ["check", "explain", "token"]) expect(help.stdout).toContain(`  ${name} `);
     expect(none).toMatchObject({ code: 2, stdout: "" });
     expect(unknown).toMatchObject({ code: 2, stdout: "" });
-    expect(unknown.stderr).toContain('there is no command "chekc"');
+    expect(unknown.stderr).toContain('there is no command "chekc"; did you mean check?\nSee npx scopegate --help.');
   });
 
   test.each(["check", "explain", "token"])("explains %s with examples", async (name) => {
@@ -71,7 +71,36 @@ describe("scopegate", () => {
   ])("calls %j wrong usage", async (args) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    expect(stderr).toMatch(/^scopegate: .+\nSee scopegate \w+ --help\.\n$/);
+    expect(stderr).toMatch(/^scopegate: .+\nSee npx scopegate \w+ --help\.\n$/);
+  });
+
+  test.concurrent.each([
+    [["chekc", "--json"], 'there is no command "chekc"; did you mean check?'],
+    [["check", "--json", "--nope"], "there is no option --nope"],
+    [["check", "--format", "json", "--scrict"], "there is no option --scrict; did you mean --strict?"],
+    [["check", "--format=json", "absent.toml"], "cannot read the policy absent.toml"],
+    [["explain", "--json", "GET", "/x", "--scope", "a"], "there is no option --scope; did you mean --scopes?"],
+    [["token", "--json", "--scopes=charges:read", "--polcy=a"], "there is no option --polcy; did you mean --policy?"],
+    [["token", "--json", "-x"], "there is no option -x"],
+  ])("tells wrong usage as JSON too: %j", async (args, message) => {
+    const { code, stdout, stderr } = await run(args);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toEqual({ error: expect.stringContaining(message) });
+    expect(stderr).toContain(`scopegate: ${message}`);
+  });
+
+  test("gives the faults of a policy in one shape, whatever was asked of it", async () => {
+    const [checked, ...others] = await Promise.all([
+      run(["check", "broken.toml", "--json"]),
+      run(["explain", "GET", "/", "--policy", "broken.toml", "--json"]),
+      run(["token", "--scopes", "charges:read", "--policy", "broken.toml", "--json"]),
+    ]);
+    const { findings } = JSON.parse(checked.stdout);
+    expect(findings[0]).toMatchObject({ rule: "SG001", line: expect.any(Number), at: expect.any(String) });
+    for (const { code, stdout } of others) {
+      expect(code).toBe(1);
+      expect(JSON.parse(stdout)).toEqual({ error: expect.stringContaining("does not load"), findings });
+    }
   });
 });
 

@@ -1,0 +1,19 @@
+/** What is told of a policy, one shape for every command: a finding of the rules, or a fault that stops the load. */
+import type { Fault } from "../policy/faults.ts";
+import { INVALID, type Severity } from "../policy/review/rules.ts";
+
+export interface Finding {
+  readonly rule: string;
+  readonly severity: Severity;
+  /** Its place in the file, from 1; `null` where it has none. */
+  readonly line: number | null;
+  readonly at: string;
+  readonly message: string;
+  readonly why: string;
+  readonly mend: string;
+}
+
+export function findingOf({ path, line, message }: Fault): Finding {
+  const { id, severity, why, mend } = INVALID;
+  return { rule: id, severity, line, at: path, message, why, mend };
+}

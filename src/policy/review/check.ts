@@ -5,6 +5,7 @@
  * Pure: the time comes in. Never changes what the gateway does.
  */
 import type { Policy } from "../policy.ts";
+import { printable } from "../printable.ts";
 import { RULES, type Rule, type Severity, STALE_SILENCE } from "./rules.ts";
 
 export interface Finding {
@@ -41,5 +42,13 @@ export function checkPolicy(policy: Policy, nowSeconds: number): Finding[] {
 }
 
 function finding(rule: Omit<Rule, "find">, at: string, path: Finding["path"], message: string): Finding {
-  return { rule: rule.id, severity: rule.severity, at, path, message, why: rule.why, mend: rule.mend };
+  return {
+    rule: rule.id,
+    severity: rule.severity,
+    at,
+    path,
+    message: printable(message),
+    why: rule.why,
+    mend: rule.mend,
+  };
 }

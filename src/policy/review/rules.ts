@@ -9,6 +9,8 @@ import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import { isReserved, type Scope } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";
 import { answers, coversPattern, lets, shareMethod } from "./cover.ts";
+import { oddMethod } from "./method.ts";
+import { whyUnreached } from "./reach.ts";
 
 export type Severity = "error" | "warning";
 
@@ -238,6 +240,67 @@ export const RULES: readonly Rule[] = [
       yield { at: "origin", path: ["origin", "url"], message: `the origin ${url} is reached over plain http` };
     },
   },
+  {
+    id: "SG113",
+    severity: "warning",
+    title: "A method that nobody sends",
+    why: "the route answers no call, and those that were meant for it are refused or fall on another",
+    mend: 'write the methods as they are sent, several with commas ("GET,PUT")',
+    *find(policy) {
+      for (const route of policy.routes) {
+        for (const method of route.methods) {
+          const odd = oddMethod(method);
+          if (odd !== null) yield atRoute(route, `"${route.key}": ${odd}`);
+        }
+      }
+    },
+  },
+  {
+    id: "SG114",
+    severity: "warning",
+    title: "A resource that takes a name to the letter",
+    why: "every call asks for one and the same target, so no allow list can tell the resources apart",
+    mend: 'write the name in braces (resource = "charge:{charge}")',
+    *find(policy) {
+      for (const route of policy.routes) {
+        for (const { text, type } of route.resources ?? []) {
+          const id = text.slice(type.length + 1);
+          const meant = bracedNames(id, patternOf(route).names);
+          if (!id.startsWith(":") && meant === id) continue;
+          const hint = meant === id ? "" : `; did you mean "${type}:${meant}"?`;
+          yield atRoute(route, `"${route.key}" takes "${text}" to the letter${hint}`);
+        }
+      }
+    },
+  },
+  {
+    id: "SG115",
+    severity: "warning",
+    title: "A route that no request can reach",
+    why: "its calls are refused with ambiguous_path, whatever their token",
+    mend: "remove it; or say encoded_slash = true on it, or case_sensitive_paths = true if the origin tells cases apart",
+    *find(policy) {
+      for (const route of policy.routes) {
+        const why = whyUnreached(policy, route, patternOf(route));
+        if (why !== null) yield atRoute(route, why);
+      }
+    },
+  },
+  {
+    id: "SG116",
+    severity: "warning",
+    title: "An origin at the gateway's own address",
+    why: "the gateway would forward each call to itself, in a loop; only a Worker on a route of its zone passes itself by",
+    mend: "name the API's own address or use the service binding ORIGIN; silence this where the Worker is on such a route",
+    *find({ origin: { url }, gateway: { publicUrl } }) {
+      if (url === null || new URL(url).origin !== publicUrl) return;
+      yield {
+        at: "origin",
+        path: ["origin", "url"],
+        message: `the origin ${url} is at public_url, this gateway's own`,
+      };
+    },
+  },
 ];
 
 function declared(policy: Policy) {
@@ -272,6 +335,13 @@ function patternOf(route: Route): Pattern {
   const pattern = parsePattern(route.pattern);
   if ("error" in pattern) throw new Error(`a loaded policy has the pattern ${route.pattern}: ${pattern.error}`);
   return pattern;
+}
+
+/** An id with the pattern's names in braces where it has them behind a colon, at the beginning of a segment. */
+function bracedNames(id: string, names: readonly string[]): string {
+  return id.replace(/(^|\/):(\w+)/g, (written, before: string, name: string) =>
+    names.includes(name) ? `${before}{${name}}` : written,
+  );
 }
 
 function isWide(pattern: Pattern): boolean {

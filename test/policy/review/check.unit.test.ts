@@ -140,6 +140,62 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
     ["SG110 https://i.example/"],
   ],
   ["an origin over plain http", "", '[origin]\nurl = "http://10.0.0.1"', ["SG112 origin"]],
+  ["a method that nobody sends", '"GETT /a" = "r"', "", ["SG113 GETT /a"]],
+  ["two methods in one word", '"GET|PUT /a" = "x"', scope("x"), ["SG113 GET|PUT /a"]],
+  [
+    "not a method that few send",
+    '"PROPFIND,PURGE,M-SEARCH,QUERY,VERSION-CONTROL /a" = "r"\n"* /b" = { all = ["x"] }',
+    scope("x"),
+    ["SG102 x"],
+  ],
+  ["a name to the letter", '"GET /a/:b" = { all = ["r"], resource = "a::b" }', "", ["SG114 GET /a/:b"]],
+  ["an id that begins with a colon", '"GET /a/:b" = { all = ["r"], resource = "a::c" }', "", ["SG114 GET /a/:b"]],
+  [
+    "a name to the letter behind another",
+    '"GET /a/:b/:c" = { all = ["r"], resource = ["a:*", "a:{b}/:c"] }',
+    "",
+    ["SG114 GET /a/:b/:c"],
+  ],
+  [
+    "not a colon within an id, nor a name that the pattern lacks",
+    '"GET /a/:b" = { all = ["r"], resource = ["a:urn:b", "a:x/:other", "a:b", "b:{b}", "*:*", "c:{b}:b"] }',
+    "",
+    [],
+  ],
+  ["a route of another case", '"GET /v/A" = "r"\n"GET /v/a" = "r"', "", ["SG115 GET /v/A"]],
+  ["a route of another case, with names", '"GET /v/A/:x" = "r"\n"GET /v/a/:y" = "r"', "", ["SG115 GET /v/A/:x"]],
+  [
+    "a star of another case",
+    '"GET /v/A/*" = { all = ["r"], resource = [] }\n"GET /v/a/*" = { all = ["r"], resource = [] }',
+    "",
+    ["SG115 GET /v/A/*"],
+  ],
+  ["a method of another case", '"GET,OPTIONS /v/A" = "r"\n"GET /v/a" = "r"', "", ["SG115 GET,OPTIONS /v/A"]],
+  ["the gateway's own path in another case", '"GET /_Scopegate/x" = "r"', "", ["SG115 GET /_Scopegate/x"]],
+  ["an encoded slash that the route does not take", '"GET /v/a%2Fb" = "r"', "", ["SG115 GET /v/a%2Fb"]],
+  [
+    "not one that it takes, nor a route with capitals by itself",
+    '"GET /v/a%2Fb" = { all = ["r"], encoded_slash = true }\n"GET /V/A/:Id" = "r"\n"GET /é" = "r"'.replace(
+      "é",
+      "%C3%89",
+    ),
+    "",
+    [],
+  ],
+  [
+    "not a route of another case with paths or methods left",
+    '"GET /v/A/*" = { all = ["r"], resource = [] }\n"GET /v/a/:x" = "r"\n"* /v/B" = { all = ["x"] }\n"GET /v/b" = { all = ["x"] }',
+    scope("x"),
+    ["SG102 x"],
+  ],
+  [
+    "not a route of another case where the origin tells them apart",
+    '"GET /v/A" = "r"\n"GET /v/a" = "r"',
+    "[origin]\ncase_sensitive_paths = true",
+    [],
+  ],
+  ["an origin that is the gateway", "", '[origin]\nurl = "https://API.example.com:443/base"', ["SG116 origin"]],
+  ["not an origin on another port", "", '[origin]\nurl = "https://api.example.com:8443"', []],
   ["not an origin on loopback", "", '[origin]\nurl = "http://127.0.0.1:3000"', []],
 ];
 
@@ -166,6 +222,13 @@ test("finds a silence that silences nothing, and one of a rule that there is not
 
 test("finds nothing in the example policy", () => {
   expect(found(readFileSync("scopegate.toml", "utf8"), Date.now() / 1000)).toEqual([]);
+});
+
+test("finds nothing idle in a chain of 8,000 scopes whose last a route needs", () => {
+  const chain = Array.from({ length: 8000 }, (_, n) =>
+    scope(`s${n}`, `implies = ["${n === 7999 ? "w" : `s${n + 1}`}"]`),
+  );
+  expect(found(policyText("", chain.join("\n")))).toEqual([]);
 });
 
 test("gives each rule a number of its own, a reason and a remedy", () => {

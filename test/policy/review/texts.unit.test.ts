@@ -335,6 +335,38 @@ describe("check says", () => {
       `${scope("s", 'max_lifetime = "366d"')}[routes]\n"GET /a" = "s"`,
       ['SG109 the max_lifetime of "s" is longer than 365d'],
     ],
+    [
+      '[routes]\n"GET|PUT /a" = { public = true }\n"GETT /b" = { public = true }\n"FROBNICATE /c" = { public = true }',
+      [
+        'SG113 "GET|PUT /a": "GET|PUT" is no method that anybody sends; several are written with commas: "GET,PUT"',
+        'SG113 "GETT /b": "GETT" is no method that anybody sends; did you mean "GET"?',
+        'SG113 "FROBNICATE /c": "FROBNICATE" is no method that anybody sends',
+      ],
+    ],
+    [
+      `${r}[routes]\n"GET /a/:b" = { all = ["r"], resource = "a::b" }\n"GET /b/:c" = { all = ["r"], resource = "b::d" }`,
+      [
+        'SG114 "GET /a/:b" takes "a::b" to the letter; did you mean "a:{b}"?',
+        'SG114 "GET /b/:c" takes "b::d" to the letter',
+      ],
+    ],
+    [
+      `${r}[routes]\n"GET /A" = "r"\n"GET /a" = "r"\n"GET,OPTIONS /B" = "r"\n"GET /b" = "r"\n"GET /_Scopegate" = "r"\n"GET /%5C" = "r"`,
+      [
+        'SG115 "GET /A" can never be reached: its paths are those of "GET /a" in another spelling',
+        'SG115 "GET,OPTIONS /B" can never be reached with GET: its paths are those of "GET /b" in another spelling',
+        'SG115 "GET /_Scopegate" can never be reached: its paths are those of another route or the gateway itself in another spelling',
+        'SG115 "GET /%5C" can never be reached: its path holds an encoded slash, and it does not say encoded_slash = true',
+      ],
+    ],
+    [
+      '[origin]\nurl = "https://api.example.com/base"\n[routes]',
+      ["SG116 the origin https://api.example.com/base is at public_url, this gateway's own"],
+    ],
+    [
+      '[routes]\n[[checks.silence]]\nrule = "S\\u001b[2J"\nreason = "r"',
+      ["SG190 there is no rule S\\u001b[2J to silence"],
+    ],
     ['[routes]\n[[checks.silence]]\nrule = "SG102"\nreason = "r"', ["SG190 SG102 finds nothing"]],
     ['[routes]\n[[checks.silence]]\nrule = "SG102"\nat = "x"\nreason = "r"', ['SG190 SG102 finds nothing at "x"']],
     ['[routes]\n[[checks.silence]]\nrule = "SG999"\nreason = "r"', ["SG190 there is no rule SG999 to silence"]],

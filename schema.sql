@@ -24,6 +24,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS revocations_withdraws ON revocations (withdraw
 
 CREATE INDEX IF NOT EXISTS revocations_expires_at ON revocations (expires_at) WHERE expires_at IS NOT NULL;
 
+-- For the record of a token that is issued to a subject that is cut off already.
+CREATE INDEX IF NOT EXISTS revocations_subject ON revocations (value, issuer) WHERE kind = 'subject';
+
 CREATE TRIGGER IF NOT EXISTS revocations_never_change BEFORE UPDATE ON revocations
 BEGIN SELECT RAISE(ABORT, 'revocations are only ever added to'); END;
 

@@ -2,8 +2,9 @@
  * Who used what, and when last: gathered in memory on the request's way, written in batches behind responses.
  *
  * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
- * fail. A use is written within `FLUSH_MILLISECONDS` and the time of one batch, unless its token was written less than a
- * minute ago: a token, and a scope, is written at most once a minute by an isolate, and `last_used_at` by all together.
+ * fail. A use is written within `FLUSH_MILLISECONDS` and the time of two batches, though no other follow, unless its token
+ * was written less than a minute ago: a token, and a scope, is written at most once a minute by an isolate, and
+ * `last_used_at` by all together.
  * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
  * two batches. Counts are for seeing what is used, not for billing.
  * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
@@ -55,19 +56,27 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
     }
   }
 
+  /** A use while the batch is on its way is left to it, and one of a batch that failed: no other may come to write them. */
+  async function flushTwice(atMilliseconds: number, wait: number): Promise<void> {
+    try {
+      await delay(wait);
+      await flush(atMilliseconds);
+    } finally {
+      busyUntil = 0;
+    }
+    const againAt = atMilliseconds + FLUSH_MILLISECONDS;
+    if (!hasDue(tokens, againAt) && !hasDue(alternatives, againAt)) return;
+    await delay(FLUSH_MILLISECONDS);
+    if (lastFlushAt === atMilliseconds) await flush(againAt);
+  }
+
   return (principal, alternative, nowMilliseconds, behind) => {
     let isDue = principal.own && count(tokens, principal.tokenId, nowMilliseconds);
     if (alternative !== null) isDue = count(alternatives, alternative, nowMilliseconds) || isDue;
     if (!isDue || nowMilliseconds < busyUntil) return;
     busyUntil = nowMilliseconds + GIVE_UP_MILLISECONDS;
     const wait = Math.max(0, lastFlushAt + FLUSH_MILLISECONDS - nowMilliseconds);
-    behind(
-      delay(wait)
-        .then(() => flush(nowMilliseconds + wait))
-        .finally(() => {
-          busyUntil = 0;
-        }),
-    );
+    behind(flushTwice(nowMilliseconds + wait, wait));
   };
 }
 
@@ -92,11 +101,20 @@ interface Taken<Key> {
   readonly writtenBefore: number;
 }
 
+function isDueAt({ count, writtenAt }: Uses, nowMilliseconds: number): boolean {
+  return count > 0 && nowMilliseconds - writtenAt >= WRITE_MILLISECONDS;
+}
+
+function hasDue<Key>(all: Map<Key, Uses>, nowMilliseconds: number): boolean {
+  for (const uses of all.values()) if (isDueAt(uses, nowMilliseconds)) return true;
+  return false;
+}
+
 /** What is due, set to nothing. */
 function take<Key>(all: Map<Key, Uses>, nowMilliseconds: number): Taken<Key>[] {
   const taken: Taken<Key>[] = [];
   for (const [key, uses] of all) {
-    if (uses.count === 0 || nowMilliseconds - uses.writtenAt < WRITE_MILLISECONDS) continue;
+    if (!isDueAt(uses, nowMilliseconds)) continue;
     taken.push({ key, uses, count: uses.count, lastAt: uses.lastAt, writtenBefore: uses.writtenAt });
     uses.count = 0;
     uses.writtenAt = nowMilliseconds;

@@ -118,3 +118,41 @@ describe("DELETE of a token that something else has ended", () => {
     expect(await use(token)).toBe(401);
   });
 });
+
+describe("a cut-off that comes before the token", () => {
+  const hour = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
+
+  test.each<[string, object, "revoked" | "active"]>([
+    ["of the subject for good", {}, "revoked"],
+    ["of the subject's tokens up to an hour ahead", { issued_before: hour(1) }, "revoked"],
+    ["of the subject's tokens up to an hour ago", { issued_before: hour(-1) }, "active"],
+    ["of the same name at another issuer", { issuer: "https://login.example.com/" }, "active"],
+  ])("%s is in the new record at once, and goes with its withdrawal", async (_name, more, status) => {
+    const subject = crypto.randomUUID();
+    const entry = { kind: "subject", value: subject, reason: "left", ...more };
+    const { body: added } = await api.call(api.admin, "POST", "/revocations", entry);
+    const issued = await api.call(api.admin, "POST", "/tokens", { name: "n", scopes: ["charges:read"], subject });
+    expect([issued.status, issued.body.status]).toEqual([201, status]);
+    await spread();
+    expect(await use(issued.body.token)).toBe(status === "active" ? 200 : 401);
+    await api.call(api.admin, "DELETE", `/revocations/${added.sequence}`);
+    expect(await statusOf(issued.body.id)).toBe("active");
+  });
+});
+
+test("a cut-off of this gateway up to now ends what was issued, and lets in what comes", async () => {
+  const fresh = await startApi();
+  try {
+    const { token } = await fresh.issue(["charges:read"]);
+    await sleep(1_100);
+    const entry = { kind: "issuer", value: "https://gateway.example.com", reason: "leaked" };
+    const now = new Date().toISOString();
+    expect((await fresh.call(fresh.admin, "POST", "/revocations", { ...entry, issued_before: now })).status).toBe(201);
+    await spread();
+    const later = await fresh.gateway.token(["scopegate:admin", "charges:read"]);
+    const answers = [token, fresh.admin, later].map((one) => fresh.gateway.call(one, "GET", "/v1/charges"));
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([401, 401, 200]);
+  } finally {
+    await fresh.dispose();
+  }
+});

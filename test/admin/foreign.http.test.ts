@@ -175,3 +175,15 @@ test("a wildcard in a token of an issuer whose wildcards do not count gives noth
     expect(answer.status).toBe(403);
   }
 });
+
+test("explain lets a token of another issuer do nothing before it was issued", async () => {
+  const token = await login({ scope: "charges:read" });
+  const admin = await gateway.token(["scopegate:admin"]);
+  const explained = async (at: string) => {
+    const call = { method: "GET", path: "/v1/charges", token, at };
+    const answer = await gateway.call(admin, "POST", "/_scopegate/explain", call);
+    return ((await answer.json()) as { reason?: string }).reason;
+  };
+  expect(await explained(new Date().toISOString())).toBeUndefined();
+  expect(await explained("2020-01-01T00:00:00Z")).toBe("token_invalid");
+});

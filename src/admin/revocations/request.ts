@@ -1,7 +1,8 @@
 /**
  * What is asked to be revoked: the body's shape, and each entry as the list keeps it, or what is wrong with it.
  *
- * Guarantees: of a token that is handed in whole, its issuer and its name are kept, nothing else.
+ * Guarantees: of a token that is handed in whole, its issuer and its name are kept, nothing else. No entry of kind `issuer`
+ * ends every token of this gateway, those to come included.
  */
 import * as v from "valibot";
 import type { Policy } from "../../policy/policy.ts";
@@ -86,10 +87,15 @@ export async function entryOf(
   if ((value.length > LONGEST_NAME && !isInToken) || issuer.length > LONGEST_NAME) {
     bad("value", `must be a name of at most ${LONGEST_NAME} characters, or a whole token`);
   }
+  const issuedBefore = ceiling(body.issued_before);
+  // A time of this very second is rounded up to the next.
+  if (body.kind === "issuer" && value === own && (issuedBefore === null || issuedBefore > nowSeconds + 1)) {
+    bad("issued_before", "must be said of this gateway itself, and not lie ahead: nobody could get in to withdraw it");
+  }
   const expiresAt = ceiling(body.expires_at);
   if (expiresAt !== null && expiresAt <= nowSeconds) bad("expires_at", "must lie ahead");
   if (!isGood) return null;
-  return { kind: body.kind, issuer, value, issuedBefore: ceiling(body.issued_before), expiresAt, reason: body.reason };
+  return { kind: body.kind, issuer, value, issuedBefore, expiresAt, reason: body.reason };
 }
 
 /** A whole second, rather too late than too early: both times end what they bound. */

@@ -22,7 +22,7 @@ import {
 } from "./idempotency.ts";
 import { findStatement, findToken, recordOf, type TokenRecord, type TokenRow } from "./records.ts";
 import type { IssueRequest } from "./request.ts";
-import { insertStatement, noAncestorEnded } from "./store.ts";
+import { insertStatements, noAncestorEnded } from "./store.ts";
 
 /** What issuing needs: the policy, where records lie, and the key. */
 export interface Issuance {
@@ -66,7 +66,7 @@ export async function issue(
       { action: "token.issue", target: id, after: grantedOf(token.name, granted.value) },
       condition,
     ),
-    insertStatement(db, write, token),
+    ...insertStatements(db, write, policy.gateway.publicUrl, token),
     ...(idempotency === null ? [] : [releaseStatement(db, write, id)]),
     findStatement(db, id, null),
   ]);

@@ -18,7 +18,7 @@ import { auditStatement, sql, type Write } from "../write.ts";
 import { type Asked, childGrant, DEEPEST_ROTATED, type Grant, type Issuer, longestLifetime } from "./grant.ts";
 import { grantedOf, type Issuance, type IssuedToken, sign } from "./issue.ts";
 import { findStatement, findToken, type Owner, recordOf, type TokenRow } from "./records.ts";
-import { endStatements, insertStatement, noAncestorEnded } from "./store.ts";
+import { endStatements, insertStatements, noAncestorEnded } from "./store.ts";
 
 export const rotateSchema = v.strictObject({
   overlap: v.optional(
@@ -67,7 +67,7 @@ export async function rotate(
       sql(`${inForce.text} AND ${noneEnded.text}`, ...inForce.values, ...noneEnded.values),
     ),
     ...endStatements(db, write, { issuer: policy.gateway.publicUrl, id: old.id, reason: "rotated" }, endsAt),
-    insertStatement(db, write, token),
+    ...insertStatements(db, write, policy.gateway.publicUrl, token),
     findStatement(db, id, null),
   ]);
   const row = results.at(-1)?.results[0];

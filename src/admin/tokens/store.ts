@@ -29,8 +29,32 @@ export function noAncestorEnded(grant: Grant, nowSeconds: number): Sql {
   );
 }
 
-/** Writes the record, if the write took place. Where an ancestor is about to end, it ends with it (`schema.sql`). */
-export function insertStatement(db: D1Database, write: Write, token: NewToken): D1PreparedStatement {
+/**
+ * Writes the record, if the write took place. Where an ancestor is about to end, it ends with it (`schema.sql`); where its
+ * subject is cut off at this gateway, it has ended before its first use. `issuer`: this gateway's own.
+ */
+export function insertStatements(db: D1Database, write: Write, issuer: string, token: NewToken): D1PreparedStatement[] {
+  return [recordStatement(db, write, token), cutOffStatement(db, issuer, token.id)];
+}
+
+/** Entries that expire are not told by records, as where an entry comes after the token. */
+function cutOffStatement(db: D1Database, issuer: string, id: string): D1PreparedStatement {
+  return statement(
+    db,
+    sql(
+      `INSERT OR IGNORE INTO token_revocations (token, sequence, at)
+       SELECT tokens.number, entry.sequence, entry.effective_at FROM tokens CROSS JOIN revocations AS entry
+       WHERE tokens.id = ? AND entry.kind = 'subject' AND entry.value = tokens.subject AND entry.issuer = ?
+         AND entry.withdraws IS NULL AND entry.expires_at IS NULL
+         AND (entry.issued_before IS NULL OR entry.issued_before > tokens.authenticated_at)
+         AND NOT EXISTS (SELECT 1 FROM revocations AS later WHERE later.withdraws = entry.sequence)`,
+      id,
+      issuer,
+    ),
+  );
+}
+
+function recordStatement(db: D1Database, write: Write, token: NewToken): D1PreparedStatement {
   const { grant } = token;
   return statement(
     db,

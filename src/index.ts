@@ -17,6 +17,7 @@ import type { Policy } from "./policy/policy.ts";
 import { corsHeaders } from "./request/cors.ts";
 import { createRevocationFeed } from "./revocation/feed.ts";
 import { dropExpired, packWhenDue } from "./revocation/packing.ts";
+import { sealedCopies } from "./token/sealed-copies.ts";
 import { loadSigningKeys, type SigningKeys } from "./token/signing-keys.ts";
 import { createVerifier } from "./token/verify.ts";
 
@@ -74,7 +75,7 @@ function assemble(env: Env): Gateway {
     signingKeys,
     fetch: (url, init) => fetch(url, init),
     now: () => Math.floor(now() / 1000),
-    copies: env.REVOCATIONS,
+    copies: sealedCopies(env.REVOCATIONS, signingKeys),
     report: (trouble) => write(JSON.stringify(trouble)),
   });
   const admin = createAdmin({ policy, db: env.DB, kv: env.REVOCATIONS, signingKeys, feed: revocation, verifier, now });

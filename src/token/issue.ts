@@ -4,7 +4,7 @@
  * Guarantees: the claims that RFC 9068 §2.2 requires are there, and a list or a condition is only left out where there is none.
  * Leaves to the caller whether the grant may be given: scopes, lists, lifetimes and conditions are signed as they come.
  */
-import { SignJWT } from "jose";
+import { sign } from "./sign.ts";
 import type { Signer } from "./signing-keys.ts";
 
 export interface TokenContents {
@@ -30,7 +30,7 @@ export interface TokenContents {
 export async function issueToken(signer: Signer, contents: TokenContents): Promise<string> {
   const { allowList, conditions, ancestors } = contents;
   if (allowList !== null && allowList.length === 0) throw new RangeError("an empty allow list cannot be issued");
-  return new SignJWT({
+  const claims = {
     iss: contents.issuer,
     aud: contents.audience,
     sub: contents.subject,
@@ -43,9 +43,8 @@ export async function issueToken(signer: Signer, contents: TokenContents): Promi
     ...(allowList !== null && { allow_list: allowList }),
     ...(conditions.length > 0 && { conditions }),
     ...(ancestors.length > 0 && { ancestors }),
-  })
-    .setProtectedHeader({ alg: signer.algorithm, typ: "at+jwt", kid: signer.keyId })
-    .sign(signer.key);
+  };
+  return sign(signer, "at+jwt", JSON.stringify(claims));
 }
 
 /** A fresh token id: 122 random bits. */

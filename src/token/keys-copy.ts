@@ -3,7 +3,7 @@
  *
  * Guarantees: a copy is read as strictly as the issuer's own answer, and only if it names this issuer and is not older than a
  * day. Leaves to `remote-keys.ts` when to write it.
- * Accepted: KV may show a copy that was overwritten a minute ago.
+ * Accepted: KV may show a copy that was overwritten a minute ago. Whether KV can be believed is `sealed-copies.ts`'s affair.
  */
 import { type KeySet, readKeySet } from "./keys.ts";
 

@@ -241,7 +241,11 @@ describe("the audit log", () => {
       expect.objectContaining({
         action: "token.issue",
         target: id,
-        after: expect.objectContaining({ subject: "audited", scopes: ["charges:read"] }),
+        after: expect.objectContaining({
+          subject: "audited",
+          scopes: ["charges:read"],
+          expires_at: expect.stringMatching(/T\d\d:\d\d:\d\dZ$/),
+        }),
       }),
     ]);
   });

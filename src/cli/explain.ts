@@ -13,7 +13,7 @@ import { type Command, parseArguments, printJson, UsageError } from "./command.t
 import { callerOfToken } from "./inspect-token.ts";
 import { instantOf } from "./instant.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
-import { allowListArgument, wordsOf } from "./words.ts";
+import { allowListArgument, scopesArgument } from "./words.ts";
 
 const HELP = `Usage: scopegate explain METHOD PATH [options]
 
@@ -63,6 +63,9 @@ export const explain: Command = {
       throw new UsageError("METHOD and PATH are needed, and nothing besides");
     }
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(method)) throw new UsageError(`"${method}" is no method`);
+    if (method !== method.toUpperCase()) {
+      throw new UsageError(`methods are upper-case: ${method.toUpperCase()}, not ${method}`);
+    }
     if (!target.startsWith("/")) throw new UsageError(`a path begins with a slash, unlike "${target}"`);
     if (values.token !== undefined && (values.scopes !== undefined || values["allow-list"] !== undefined)) {
       throw new UsageError("--token brings its own scopes and allow list");
@@ -81,7 +84,7 @@ export const explain: Command = {
     const header = (name: string): string | null => headers.get(name.toLowerCase()) ?? null;
     const explanation = explainCall(policy, { method, target, header, address, country, nowSeconds, caller });
     if (values.json) printJson(explanation);
-    else print(explanation);
+    else print(explanation, values.token !== undefined);
     return explanation.allowed ? 0 : 1;
   },
 };
@@ -95,7 +98,7 @@ async function callerOf(
 ): Promise<Caller> {
   if (token !== undefined) return callerOfToken(policy, token, nowSeconds);
   if (scopes === undefined) return { kind: "anonymous" };
-  const names = wordsOf(scopes);
+  const names = scopesArgument(policy, scopes);
   return holderOfScopes(policy, { scopes: names, nowSeconds, ...(allowList === null ? {} : { allowList }) });
 }
 
@@ -130,8 +133,12 @@ function headersOf(written: readonly string[]): Map<string, string> {
   return headers;
 }
 
-function print({ allowed, status, reason, mode, method, path, candidates, steps }: Explanation): void {
-  const outcome = allowed ? styleText("green", "allowed") : styleText("red", `${status} ${reason ?? ""}`);
+/** `hasToken`: of a token that exists; of one that was made up nothing is left to be asked. */
+function print(explanation: Explanation, hasToken: boolean): void {
+  const { allowed, status, reason, mode, method, path, candidates, steps } = explanation;
+  const isAssumed = hasToken && steps.some(({ assumed }) => assumed);
+  const yes = isAssumed ? "allowed, as far as this machine can tell (see ~)" : "allowed";
+  const outcome = allowed ? styleText("green", yes) : styleText("red", `${status} ${reason ?? ""}`);
   console.log(`${styleText("bold", `${method} ${path}`)}  ${outcome}`);
   for (const step of steps) console.log(line(step));
   const others = candidates.filter(({ won }) => !won);

@@ -4,7 +4,7 @@
  */
 
 import { readConditions } from "../policy/conditions/conditions.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { IssuerPolicy, Policy } from "../policy/policy.ts";
 import { readAllowList } from "../policy/resources/allow-list.ts";
 import type { Caller } from "../policy/review/explain.ts";
 import { credentials } from "../request/credentials.ts";
@@ -14,6 +14,7 @@ import { type Jws, parseJws } from "../token/jws.ts";
 import { canonicalAlgorithm } from "../token/keys.ts";
 import { OWN_SCOPES, scopesOf } from "../token/scopes.ts";
 import { createVerifier, isRefusal } from "../token/verify.ts";
+import { faultWords, issuerWords, missingScopesWords } from "./claim-words.ts";
 import { localSigningKeys } from "./dev-vars.ts";
 import { signingKeysFrom } from "./local-token.ts";
 
@@ -25,17 +26,29 @@ export async function callerOfToken(policy: Policy, token: string, nowSeconds: n
     return refused("credentials", "credentials_malformed", "is no bearer token (RFC 6750 §2.1)");
   }
   const jws = parseJws(token);
-  if (jws === null) return refused("token", "token_invalid", "is no JWS in compact form that could be read strictly");
+  if (jws === null) return refused("token", "token_invalid", unreadable(token));
   if (jws.payload["iss"] !== policy.gateway.publicUrl) return callerOfOther(policy, jws, nowSeconds);
 
-  const unchecked = await verifyLocally(policy, token, nowSeconds);
+  const unchecked = await verifyLocally(policy, token, jws, nowSeconds);
   if (typeof unchecked !== "string") return unchecked;
   const outcome = judgeOwnClaims(jws, policy.tokens.audience, nowSeconds, policy.gateway.clockSkewSeconds);
-  return callerOfClaims(policy, jws, outcome, scopesOf(jws.payload, OWN_SCOPES), unchecked, nowSeconds);
+  return callerOfClaims(policy, jws, outcome, null, unchecked, nowSeconds);
+}
+
+function unreadable(token: string): string {
+  const parts = token.split(".");
+  return parts.length === 3 && !parts.includes("")
+    ? "is no JWS in compact form that could be read strictly"
+    : "is not a whole JWT (three parts joined by dots): was it cut off?";
 }
 
 /** The caller, verified or refused; or why the local keys cannot tell. */
-async function verifyLocally(policy: Policy, token: string, nowSeconds: number): Promise<Caller | string> {
+async function verifyLocally(
+  policy: Policy,
+  token: string,
+  { payload }: Jws,
+  nowSeconds: number,
+): Promise<Caller | string> {
   const local = localSigningKeys();
   if (local === null) return "its signature is not checked: there are no local SIGNING_KEYS";
   const keys = await signingKeysFrom(local.secret);
@@ -55,39 +68,45 @@ async function verifyLocally(policy: Policy, token: string, nowSeconds: number):
     return {
       kind: "holder",
       holder: verified,
-      token: { detail: `of ${verified.subject ?? "nobody"}, verified with the local SIGNING_KEYS` },
+      token: {
+        detail: `of ${verified.subject ?? "nobody"}, verified with the local SIGNING_KEYS${missingScopesWords(payload, null)}`,
+      },
       revocation: NOT_ASKED,
     };
   }
   if (verified.reason !== "token_invalid") return refused("token", verified.reason, "has expired");
   if (verified.detail === "key") return "its signature is not checked: its key is not among the local SIGNING_KEYS";
-  return refused("token", verified.reason, `is not valid here: ${verified.detail}`);
+  return refused("token", verified.reason, faultWords(verified.detail, payload, [policy.tokens.audience]));
 }
 
 function callerOfOther(policy: Policy, jws: Jws, nowSeconds: number): Caller {
   const issuer = policy.issuers.find((each) => each.issuer === jws.payload["iss"]);
-  if (issuer === undefined)
-    return refused("token", "token_invalid", "comes from an issuer that the policy does not name");
+  if (issuer === undefined) return refused("token", "token_invalid", issuerWords(policy, jws.payload));
   if (!issuer.algorithms.some((name) => canonicalAlgorithm(name) === canonicalAlgorithm(jws.header.alg))) {
     return refused("token", "token_invalid", "is signed by an algorithm that the policy does not accept");
   }
   const outcome = judgeClaims(jws, issuer, nowSeconds, policy.gateway.clockSkewSeconds);
   const unchecked = `its signature is not checked: the keys of ${issuer.issuer} are not here`;
-  return callerOfClaims(policy, jws, outcome, scopesOf(jws.payload, issuer), unchecked, nowSeconds);
+  return callerOfClaims(policy, jws, outcome, issuer, unchecked, nowSeconds);
 }
 
+/** `issuer` is `null` for a token of this gateway. */
 function callerOfClaims(
   policy: Policy,
   jws: Jws,
   outcome: ClaimsOutcome,
-  scopes: readonly string[],
+  issuer: IssuerPolicy | null,
   unchecked: string,
   nowSeconds: number,
 ): Caller {
-  if (outcome.kind === "invalid") return refused("token", "token_invalid", `is not valid here: ${outcome.fault}`);
-  if (outcome.kind === "expired") return refused("token", "token_expired", "has expired");
   const { payload } = jws;
-  const own = payload["iss"] === policy.gateway.publicUrl;
+  const own = issuer === null;
+  if (outcome.kind === "invalid") {
+    const audiences = own ? [policy.tokens.audience] : issuer.audiences;
+    return refused("token", "token_invalid", faultWords(outcome.fault, payload, audiences));
+  }
+  if (outcome.kind === "expired") return refused("token", "token_expired", "has expired");
+  const scopes = scopesOf(payload, issuer ?? OWN_SCOPES);
   const { grant, maxLifetimeSeconds } = grantsUnder(policy.catalogue)(scopes, nowSeconds);
   const { issuedAtSeconds } = outcome.claims;
   const since = own ? authenticatedAt(payload, issuedAtSeconds) : issuedAtSeconds;
@@ -103,7 +122,7 @@ function callerOfClaims(
       conditions: own ? readConditions(Object.hasOwn(payload, "conditions") ? payload["conditions"] : undefined) : [],
       issuedAtSeconds: since,
     },
-    token: { detail: unchecked, assumed: true },
+    token: { detail: `${unchecked}${missingScopesWords(payload, issuer)}`, assumed: true },
     revocation: NOT_ASKED,
   };
 }

@@ -7,7 +7,7 @@ import { type Command, parseArguments, printJson, UsageError } from "./command.t
 import { DEV_VARS, localSigningKeys } from "./dev-vars.ts";
 import { freshSigningKeys, type Lifetime, planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
-import { allowListArgument, wordsOf } from "./words.ts";
+import { allowListArgument, scopesArgument } from "./words.ts";
 
 const HELP = `Usage: scopegate token --scopes "a b" [options]
 
@@ -46,7 +46,6 @@ export const token: Command = {
     if (positionals.length > 0) throw new UsageError(`"${positionals[0] ?? ""}" is not expected here`);
     if (values.scopes === undefined) throw new UsageError("--scopes is needed");
     const request = {
-      scopes: [...new Set(wordsOf(values.scopes))],
       subject: subjectOf(values.subject),
       lifetime: lifetimeArgument(values.lifetime),
       allowList: allowListArgument(values["allow-list"]),
@@ -54,7 +53,7 @@ export const token: Command = {
     };
     const local = localSigningKeys();
     const policy = requirePolicy(values.policy ?? DEFAULT_POLICY);
-    const contents = planLocalToken(policy, request);
+    const contents = planLocalToken(policy, { ...request, scopes: scopesArgument(policy, values.scopes) });
     const { signer } = await signingKeysFrom(local?.secret ?? (await freshSigningKeys(tell)));
     if (local === null || local.ofDevVars) {
       tell(`signed with the local keys of ${DEV_VARS}: only npm start on this machine accepts it`);

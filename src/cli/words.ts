@@ -1,9 +1,18 @@
 /** Lists in one argument: `"a b"`, separated by white space. */
+import type { Policy } from "../policy/policy.ts";
 import { type IssuableAllowList, parseAllowList } from "../policy/resources/allow-list.ts";
 import { UsageError } from "./command.ts";
 
-export function wordsOf(text: string): string[] {
+function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
+}
+
+/** The argument of `--scopes`, each once. A name with a comma is wrong usage, unless the policy has a scope of that name. */
+export function scopesArgument({ catalogue }: Policy, text: string): string[] {
+  const names = [...new Set(wordsOf(text))];
+  const joined = names.find((name) => name.includes(",") && !catalogue.byName.has(name));
+  if (joined !== undefined) throw new UsageError(`scopes are separated by spaces, unlike "${joined}"`);
+  return names;
 }
 
 /** The argument of `--allow-list`; `null` where it is absent. A target that is none is wrong usage. */

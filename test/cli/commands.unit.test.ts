@@ -53,6 +53,9 @@ describe("scopegate", () => {
     [["check", "--format", "xml"]],
     [["explain", "GET"]],
     [["explain", "GET", "v1"]],
+    [["explain", "get", "/v1"]],
+    [["explain", "GET", "/v1", "--scopes", "charges:read,charges:write"]],
+    [["token", "--scopes", "charges:read,charges:write"]],
     [["explain", "G T", "/v1"]],
     [["explain", "GET", "/v1", "--at", "yesterday"]],
     [["explain", "GET", "/v1", "--at", "2026-02-30T00:00:00Z"]],
@@ -376,6 +379,35 @@ describe("scopegate explain", () => {
     expect(known.code).toBe(0);
     expect(known.stdout).toContain("~ token       its signature is not checked");
     expect(elsewhere.stdout).toContain("401 token_invalid");
+    expect(known.stdout).toMatch(/^GET \/v1\/charges {2}allowed, as far as this machine can tell \(see ~\)\n/);
     expect(unknown.stdout).toContain("an issuer that the policy does not name");
+  });
+
+  test("says of a text that is no whole token that it is none, and what is misspelt in what was asked", async () => {
+    const [cut, empty, method, comma] = await Promise.all([
+      run(["explain", "GET", "/v1/charges", "--token", "abc"]),
+      run(["explain", "GET", "/v1/charges", "--token", "a.b."]),
+      run(["explain", "get", "/v1/charges"]),
+      run(["explain", "GET", "/v1/charges", "--scopes", "charges:read,charges:write"]),
+    ]);
+    for (const { code, stdout } of [cut, empty]) {
+      expect(code).toBe(1);
+      expect(stdout).toContain("the token is not a whole JWT (three parts joined by dots): was it cut off?");
+    }
+    expect(method.stderr).toContain("methods are upper-case: GET, not get");
+    expect(comma.stderr).toContain('scopes are separated by spaces, unlike "charges:read,charges:write"');
+  });
+
+  test("says of an allowed token that it has not been asked whether it is revoked, and of a made-up one only that", async () => {
+    const { stdout: token } = await run(["token", "--scopes", "charges:read"]);
+    const [real, madeUp] = await Promise.all([
+      run(["explain", "GET", "/v1/charges", "--token", token.trim()]),
+      run(["explain", "GET", "/v1/charges", "--scopes", "charges:read"]),
+    ]);
+    expect([real.code, real.stdout.split("\n")[0]]).toEqual([
+      0,
+      "GET /v1/charges  allowed, as far as this machine can tell (see ~)",
+    ]);
+    expect(madeUp.stdout.split("\n")[0]).toBe("GET /v1/charges  allowed");
   });
 });

@@ -108,11 +108,21 @@ export function explain(policy: Policy, question: Question): Explanation {
     case "ambiguous":
       return refused(asked, { reason: "ambiguous_path" }, [
         path,
-        { step: "route", passed: false, detail: "in another case the path falls on another route" },
+        {
+          step: "route",
+          passed: false,
+          detail: `in another case the path falls on ${otherRoute(policy, method, canonical)}`,
+        },
       ]);
     case "found":
       return explainRoute(policy, question, canonical, { ...asked, route: found.route.key }, path, found);
   }
+}
+
+/** The route of the path in lower case, by name where that spelling reaches it. */
+function otherRoute(policy: Policy, method: string, { path }: CanonicalPath): string {
+  const lower = policy.router.find(method, path.toLowerCase());
+  return lower.kind === "found" ? `another route, ${lower.route.key}` : "another route";
 }
 
 type Base = Omit<Explanation, "allowed" | "status" | "reason" | "steps">;

@@ -287,6 +287,19 @@ describe("explain says", () => {
     expect(step("route", "GET /h")).toBe("route: GET,HEAD /h: is the only pattern that has the path");
   });
 
+  test("of a path that is refused for its case on which route it falls, where that can be reached", () => {
+    const policy = policyOf('[routes]\n"GET /b/admin" = { public = true }\n"GET /b/:id" = { public = true }');
+    const question = { header: () => null, address: null, country: null, nowSeconds: NOW };
+    const details = (of: Policy, target: string) =>
+      explain(of, { ...question, method: "GET", target, caller: { kind: "anonymous" } }).steps.at(-1);
+    expect(details(policy, "/b/ADMIN")).toEqual({
+      step: "route",
+      passed: false,
+      detail: "in another case the path falls on another route, GET /b/admin",
+    });
+    expect(details(POLICY, "/case/X")?.detail).toBe("in another case the path falls on another route");
+  });
+
   test("of scopes that were made up, those that it does not know", () => {
     const detail = (scopes: string[]) => {
       const made = holderOfScopes(POLICY, { scopes, nowSeconds: NOW });

@@ -3,7 +3,7 @@
  * each deployment (`[build]` in wrangler.toml), and what GitHub shows on a pull request.
  */
 import { styleText } from "node:util";
-import { type Fault, faultsOf } from "../policy/faults.ts";
+import { faultsOf } from "../policy/faults.ts";
 import { checkPolicy } from "../policy/review/check.ts";
 import { INVALID } from "../policy/review/rules.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
@@ -69,17 +69,17 @@ function formatOf(json: boolean, format: string | undefined): Format {
 
 function findingsOf(file: string): Finding[] {
   const { text, loaded } = readPolicy(file);
-  if (!loaded.ok) return loaded.faults.map(findingOf);
-  return checkPolicy(loaded.policy, Math.floor(Date.now() / 1000)).map(({ path, ...finding }) => ({
-    ...finding,
-    line: placeOf(text, path)?.line ?? null,
-  }));
+  if (!loaded.ok) return loaded.faults.map(findingOf).sort(byLine);
+  const found = checkPolicy(loaded.policy, Math.floor(Date.now() / 1000));
+  // One reading of the text for all of them.
+  const places = faultsOf(text);
+  for (const { path } of found) places.add(path, "");
+  return found.map(({ path: _, ...finding }, at) => ({ ...finding, line: places.list[at]?.line ?? null })).sort(byLine);
 }
 
-function placeOf(text: string, path: readonly (string | number)[]): Fault | undefined {
-  const faults = faultsOf(text);
-  faults.add(path, "");
-  return faults.list[0];
+/** In the order of the file, then as they came; those without a line last. */
+function byLine(first: Finding, second: Finding): number {
+  return (first.line ?? Number.MAX_SAFE_INTEGER) - (second.line ?? Number.MAX_SAFE_INTEGER);
 }
 
 function print(format: Format, file: string, findings: readonly Finding[]): void {

@@ -7,7 +7,7 @@ import { faultsOf } from "../policy/faults.ts";
 import { checkPolicy } from "../policy/review/check.ts";
 import { INVALID } from "../policy/review/rules.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
-import { type Finding, findingOf } from "./finding.ts";
+import { byLine, type Finding, faultFindings } from "./finding.ts";
 import { DEFAULT_POLICY, readPolicy } from "./policy-file.ts";
 
 const HELP = `Usage: scopegate check [FILE] [options]
@@ -69,17 +69,12 @@ function formatOf(json: boolean, format: string | undefined): Format {
 
 function findingsOf(file: string): Finding[] {
   const { text, loaded } = readPolicy(file);
-  if (!loaded.ok) return loaded.faults.map(findingOf).sort(byLine);
+  if (!loaded.ok) return faultFindings(loaded.faults);
   const found = checkPolicy(loaded.policy, Math.floor(Date.now() / 1000));
   // One reading of the text for all of them.
   const places = faultsOf(text);
   for (const { path } of found) places.add(path, "");
   return found.map(({ path: _, ...finding }, at) => ({ ...finding, line: places.list[at]?.line ?? null })).sort(byLine);
-}
-
-/** In the order of the file, then as they came; those without a line last. */
-function byLine(first: Finding, second: Finding): number {
-  return (first.line ?? Number.MAX_SAFE_INTEGER) - (second.line ?? Number.MAX_SAFE_INTEGER);
 }
 
 function print(format: Format, file: string, findings: readonly Finding[]): void {

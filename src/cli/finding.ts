@@ -13,7 +13,15 @@ export interface Finding {
   readonly mend: string;
 }
 
-export function findingOf({ path, line, message }: Fault): Finding {
+/** The faults that stop a load, in the order of the file. */
+export function faultFindings(faults: readonly Fault[]): Finding[] {
   const { id, severity, why, mend } = INVALID;
-  return { rule: id, severity, line, at: path, message, why, mend };
+  return faults
+    .map(({ path, line, message }) => ({ rule: id, severity, line, at: path, message, why, mend }))
+    .sort(byLine);
+}
+
+/** In the order of the file, then as they came; those without a line last. */
+export function byLine(first: Finding, second: Finding): number {
+  return (first.line ?? Number.MAX_SAFE_INTEGER) - (second.line ?? Number.MAX_SAFE_INTEGER);
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { faultText, type Loaded, loadPolicy } from "../policy/load.ts";
 import type { Policy } from "../policy/policy.ts";
 import { Refusal, UsageError } from "./command.ts";
-import { findingOf } from "./finding.ts";
+import { faultFindings } from "./finding.ts";
 
 export const DEFAULT_POLICY = "scopegate.toml";
 
@@ -23,5 +23,5 @@ export function requirePolicy(file: string): Policy {
   const { loaded } = readPolicy(file);
   if (loaded.ok) return loaded.policy;
   const faults = loaded.faults.map((fault) => faultText(fault, file)).join("\n");
-  throw new Refusal(`the policy does not load:\n${faults}`, loaded.faults.map(findingOf));
+  throw new Refusal(`the policy does not load:\n${faults}`, faultFindings(loaded.faults));
 }

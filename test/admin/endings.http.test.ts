@@ -152,6 +152,10 @@ test("a cut-off of this gateway up to now ends what was issued, and lets in what
     const later = await fresh.gateway.token(["scopegate:admin", "charges:read"]);
     const answers = [token, fresh.admin, later].map((one) => fresh.gateway.call(one, "GET", "/v1/charges"));
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([401, 401, 200]);
+
+    const whole = await fresh.call(later, "POST", "/revocations", entry);
+    expect(whole.status).toBe(201);
+    expect(whole.body).toMatchObject({ warning: expect.stringContaining("none of its own can withdraw it") });
   } finally {
     await fresh.dispose();
   }

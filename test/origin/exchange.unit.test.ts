@@ -82,7 +82,7 @@ test.each([
     request: new Request("https://api.example.com/a"),
     requestId: "r1",
     route: found.route,
-    path: { path: "/a", query: "" },
+    path: { path: "/a", query: "", encodedSlash: false },
     asked: { values: [], query: "", header: () => null, address: null, country: () => null, nowSeconds: 0 },
     principal: { issuer: "i", subject: "s", client: null, tokenId: "t", expiresAtSeconds: 0 } as never,
     alternative: null,

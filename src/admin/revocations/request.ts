@@ -88,14 +88,24 @@ export async function entryOf(
     bad("value", `must be a name of at most ${LONGEST_NAME} characters, or a whole token`);
   }
   const issuedBefore = ceiling(body.issued_before);
-  // A time of this very second is rounded up to the next.
-  if (body.kind === "issuer" && value === own && (issuedBefore === null || issuedBefore > nowSeconds + 1)) {
-    bad("issued_before", "must be said of this gateway itself, and not lie ahead: nobody could get in to withdraw it");
-  }
   const expiresAt = ceiling(body.expires_at);
   if (expiresAt !== null && expiresAt <= nowSeconds) bad("expires_at", "must lie ahead");
   if (!isGood) return null;
   return { kind: body.kind, issuer, value, issuedBefore, expiresAt, reason: body.reason };
+}
+
+/** What may be a mistake in an entry that is taken; `null` where nothing is. */
+export function warningOf({ kind, issuer, value, issuedBefore }: NewRevocation, policy: Policy, nowSeconds: number) {
+  const own = policy.gateway.publicUrl;
+  const named = kind === "issuer" ? value : issuer;
+  if (named !== own && !policy.issuers.some((known) => known.issuer === named)) {
+    return "the policy does not know this issuer";
+  }
+  // A time of this very second was rounded up to the next.
+  const meetsWhatComes = issuedBefore === null || issuedBefore > nowSeconds + 1;
+  return kind === "issuer" && value === own && meetsWhatComes
+    ? "ends every token of this gateway, those to come too: none of its own can withdraw it"
+    : null;
 }
 
 /** A whole second, rather too late than too early: both times end what they bound. */

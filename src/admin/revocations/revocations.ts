@@ -26,7 +26,7 @@ import { done, type Outcome, refused } from "../refusal.ts";
 import type { Page } from "../tokens/records.ts";
 import { actorName } from "../tokens/store.ts";
 import { auditStatement, sql, statement, type Write, written } from "../write.ts";
-import { entryOf, type RevocationsBody } from "./request.ts";
+import { entryOf, type RevocationsBody, warningOf } from "./request.ts";
 import { auditAll, followStatements } from "./statements.ts";
 
 export interface RevocationItem {
@@ -40,7 +40,7 @@ export interface RevocationItem {
   readonly reason: string;
   readonly created_at: string;
   readonly created_by: string;
-  /** What may be a mistake: an issuer that the policy does not know. */
+  /** What may be a mistake: an issuer that the policy does not know, or the whole of this gateway. */
   readonly warning?: string;
 }
 
@@ -83,7 +83,8 @@ export async function addToList(
         createdAt: write.nowSeconds,
         createdBy,
       });
-      return isKnown(policy, item.issuer) ? item : { ...item, warning: "the policy does not know this issuer" };
+      const warning = warningOf(entry, policy, write.nowSeconds);
+      return warning === null ? item : { ...item, warning };
     }),
   );
 }
@@ -158,8 +159,4 @@ function itemOf(record: RevocationRecord): RevocationItem {
     created_at: formatInstant(record.createdAt),
     created_by: record.createdBy,
   };
-}
-
-function isKnown(policy: Policy, issuer: string): boolean {
-  return issuer === policy.gateway.publicUrl || policy.issuers.some((known) => known.issuer === issuer);
 }

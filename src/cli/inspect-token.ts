@@ -8,7 +8,7 @@ import type { IssuerPolicy, Policy } from "../policy/policy.ts";
 import { readAllowList } from "../policy/resources/allow-list.ts";
 import type { Caller } from "../policy/review/explain.ts";
 import { credentials } from "../request/credentials.ts";
-import { type ClaimsOutcome, judgeClaims, judgeOwnClaims } from "../token/claims.ts";
+import { authenticatedAt, type ClaimsOutcome, judgeClaims, judgeOwnClaims } from "../token/claims.ts";
 import { grantsUnder } from "../token/grants.ts";
 import { type Jws, parseJws } from "../token/jws.ts";
 import { canonicalAlgorithm } from "../token/keys.ts";
@@ -125,14 +125,6 @@ function callerOfClaims(
     token: { detail: `${unchecked}${missingScopesWords(payload, issuer)}`, assumed: true },
     revocation: NOT_ASKED,
   };
-}
-
-/** As `token/verify.ts`: `auth_time`, which a child token keeps from its eldest, else `iat`; `undefined` where it is no time. */
-function authenticatedAt(payload: Jws["payload"], issuedAtSeconds: number | null): number | null | undefined {
-  if (!Object.hasOwn(payload, "auth_time")) return issuedAtSeconds;
-  const claim = payload["auth_time"];
-  if (typeof claim !== "number" || !(claim >= 0 && claim <= Number.MAX_SAFE_INTEGER)) return undefined;
-  return Math.min(claim, issuedAtSeconds ?? claim);
 }
 
 const NOT_ASKED = { detail: "is not asked from here; POST /explain on the gateway does", assumed: true } as const;

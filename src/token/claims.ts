@@ -152,3 +152,14 @@ function timeClaim(payload: Jws["payload"], name: string): number | null | undef
 function invalid(fault: ClaimFault): ClaimsOutcome {
   return { kind: "invalid", fault };
 }
+
+/**
+ * From when the age of a token of this gateway counts: `auth_time`, which a token keeps from the one that it was issued under
+ * (RFC 9068 §2.2.1), else `iat`. `undefined` where it is no time.
+ */
+export function authenticatedAt(payload: Jws["payload"], issuedAtSeconds: number | null): number | null | undefined {
+  if (!Object.hasOwn(payload, "auth_time")) return issuedAtSeconds;
+  const claim = payload["auth_time"];
+  if (typeof claim !== "number" || !(claim >= 0 && claim <= Number.MAX_SAFE_INTEGER)) return undefined;
+  return Math.min(claim, issuedAtSeconds ?? claim);
+}

@@ -14,7 +14,7 @@ export interface TokenContents {
   readonly clientId: string;
   readonly tokenId: string;
   readonly issuedAtSeconds: number;
-  /** From when its age counts, for a token that is issued under another; absent: from `issuedAtSeconds`. */
+  /** From when its age counts, for a token that is issued under another or by its own rotation; absent: from `issuedAtSeconds`. */
   readonly authenticatedAtSeconds?: number;
   readonly expiresAtSeconds: number;
   readonly scopes: readonly string[];

@@ -17,7 +17,14 @@ import { fingerprint } from "../revocation/fingerprint.ts";
 import type { Fingerprint } from "../revocation/subject.ts";
 import { signedPartName } from "../revocation/token-name.ts";
 import { tokenCache } from "./cache.ts";
-import { type ClaimFault, type ClaimsOutcome, judgeClaims, judgeOwnClaims, type TokenClaims } from "./claims.ts";
+import {
+  authenticatedAt,
+  type ClaimFault,
+  type ClaimsOutcome,
+  judgeClaims,
+  judgeOwnClaims,
+  type TokenClaims,
+} from "./claims.ts";
 import { grantsUnder } from "./grants.ts";
 import { type Jws, parseJws } from "./jws.ts";
 import type { Behind, KeySource, KeyTrouble } from "./key-source.ts";
@@ -100,7 +107,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const { payload } = jws;
     const ancestors = party.own ? ancestorsOf(payload) : [];
     if (ancestors === null) return invalid("ancestors");
-    const issuedAtSeconds = party.own ? authenticatedAt(payload, claims) : claims.issuedAtSeconds;
+    const issuedAtSeconds = party.own ? authenticatedAt(payload, claims.issuedAtSeconds) : claims.issuedAtSeconds;
     if (issuedAtSeconds === undefined) return invalid("times");
     const { grant, scopes, maxLifetimeSeconds } = grants(scopesOf(payload, party.scopes), nowSeconds);
     // A token of this gateway lives no longer than its scopes may, however it got them (contract §2).
@@ -216,17 +223,6 @@ function elderIssuersOf(ancestors: readonly string[]): readonly string[] {
 function ancestorFingerprint(issuer: string, name: string): Fingerprint {
   const space = name.indexOf(" ");
   return space < 0 ? fingerprint(issuer, name) : fingerprint(name.slice(0, space), name.slice(space + 1));
-}
-
-/**
- * From when the age of a token of this gateway counts: `auth_time`, which a token keeps from the one that it was issued under
- * (RFC 9068 §2.2.1), else `iat`. `undefined` where it is no time.
- */
-function authenticatedAt(payload: Jws["payload"], claims: TokenClaims): number | null | undefined {
-  const claim = claimOf(payload, "auth_time");
-  if (claim === undefined) return claims.issuedAtSeconds;
-  if (typeof claim !== "number" || !(claim >= 0 && claim <= Number.MAX_SAFE_INTEGER)) return undefined;
-  return Math.min(claim, claims.issuedAtSeconds ?? claim);
 }
 
 /** The ids in the claim `ancestors`; `null` where it is no list of them. */

@@ -3,7 +3,8 @@
  * the policy. Each stands between `<!-- generated:NAME -->` and `<!-- /generated -->`; the rest of a page is its author's.
  */
 import { REASONS } from "../src/denial.ts";
-import { INVALID, RULES, STALE_SILENCE } from "../src/policy/review/rules.ts";
+import { INVALID, STALE_SILENCE } from "../src/policy/review/rule.ts";
+import { RULES } from "../src/policy/review/rules.ts";
 import { policyJsonSchema } from "./policy-json-schema.ts";
 
 const TABLES = new Map<string, () => string>([

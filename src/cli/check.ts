@@ -5,7 +5,7 @@
 import { styleText } from "node:util";
 import { faultsOf } from "../policy/faults.ts";
 import { checkPolicy } from "../policy/review/check.ts";
-import { INVALID } from "../policy/review/rules.ts";
+import { INVALID } from "../policy/review/rule.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
 import { byLine, type Finding, faultFindings } from "./finding.ts";
 import { DEFAULT_POLICY, readPolicy } from "./policy-file.ts";

@@ -1,6 +1,6 @@
 /** What is told of a policy, one shape for every command: a finding of the rules, or a fault that stops the load. */
 import type { Fault } from "../policy/faults.ts";
-import { INVALID, type Severity } from "../policy/review/rules.ts";
+import { INVALID, type Severity } from "../policy/review/rule.ts";
 
 export interface Finding {
   readonly rule: string;

@@ -6,7 +6,8 @@
  */
 import type { Policy } from "../policy.ts";
 import { printable } from "../printable.ts";
-import { RULES, type Rule, type Severity, STALE_SILENCE } from "./rules.ts";
+import { type Rule, type Severity, STALE_SILENCE } from "./rule.ts";
+import { RULES } from "./rules.ts";
 
 export interface Finding {
   readonly rule: string;

@@ -57,9 +57,8 @@ function mend(table: Table, path: readonly (string | number)[], fillIn: boolean)
 
 /** What is said of a stand-in lies under what has been told; a scope keeps its name, which others may need. */
 function standInOf(path: readonly (string | number)[]): unknown {
-  const [first, , third] = path;
+  const [first] = path;
   if (first === "scopes" && path.length === 2) return { description: "x", owner: "x" };
   if (first === "gateway" && path.length === 1) return { public_url: "https://gateway.invalid" };
-  if (first === "gateway" && third === undefined && path[1] === "public_url") return "https://gateway.invalid";
   return first === "routes" && path.length === 1 ? {} : undefined;
 }

@@ -1,4 +1,5 @@
 /** Points in time as the admin API writes and reads them: RFC 3339 in UTC outside, seconds since the epoch inside. */
+import { isRealDay } from "../policy/day.ts";
 
 const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
 
@@ -25,8 +26,7 @@ export function parseInstant(text: string): number | null {
   if (match === null) return null;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
   if (hour > 23 || minute > 59 || second > 59 || Number(match[7] ?? 0) > 23 || Number(match[8] ?? 0) > 59) return null;
-  const date = new Date(Date.UTC(year, month - 1, day));
-  if (date.getUTCMonth() + 1 !== month || date.getUTCDate() !== day) return null;
+  if (!isRealDay(year, month, day)) return null;
   const seconds = Date.parse(text) / 1000;
   return seconds >= FIRST && seconds <= LAST ? seconds : null;
 }

@@ -3,7 +3,7 @@
  * each deployment (`[build]` in wrangler.toml), and what GitHub shows on a pull request.
  */
 import { styleText } from "node:util";
-import { faultsOf } from "../policy/faults.ts";
+import { linesIn } from "../policy/faults.ts";
 import { checkPolicy } from "../policy/review/check.ts";
 import { INVALID } from "../policy/review/rule.ts";
 import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
@@ -71,10 +71,8 @@ function findingsOf(file: string): Finding[] {
   const { text, loaded } = readPolicy(file);
   if (!loaded.ok) return faultFindings(loaded.faults);
   const found = checkPolicy(loaded.policy, Math.floor(Date.now() / 1000));
-  // One reading of the text for all of them.
-  const places = faultsOf(text);
-  for (const { path } of found) places.add(path, "");
-  return found.map(({ path: _, ...finding }, at) => ({ ...finding, line: places.list[at]?.line ?? null })).sort(byLine);
+  const lineOf = linesIn(text);
+  return found.map(({ path, ...finding }) => ({ ...finding, line: lineOf(path) })).sort(byLine);
 }
 
 function print(format: Format, file: string, findings: readonly Finding[]): void {

@@ -1,4 +1,5 @@
 /** The time that `--at` takes: RFC 3339 §5.6 with its zone; the seconds may be left out. */
+import { isRealDay } from "../policy/day.ts";
 
 const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})$/;
 
@@ -8,7 +9,6 @@ export function instantOf(text: string): number | null {
   const milliseconds = Date.parse(text);
   if (match === null || Number.isNaN(milliseconds)) return null;
   const [year = 0, month = 0, day = 0, hour = 0] = match.slice(1).map(Number);
-  // `Date.parse` takes the 30th of February for the 2nd of March, and 24:00 for the next day.
-  const daysInMonth = new Date(Date.UTC(year, month, 0)).getUTCDate();
-  return day > daysInMonth || hour > 23 ? null : Math.floor(milliseconds / 1000);
+  // `Date.parse` takes 24:00 for the next day.
+  return isRealDay(year, month, day) && hour <= 23 ? Math.floor(milliseconds / 1000) : null;
 }

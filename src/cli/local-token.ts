@@ -6,7 +6,7 @@
 import { closest } from "../policy/near.ts";
 import type { Policy } from "../policy/policy.ts";
 import { formatAllowList, type IssuableAllowList } from "../policy/resources/allow-list.ts";
-import { type Catalogue, grantOf, has, isScopeToken, isWildcard } from "../policy/scope.ts";
+import { grantOf, grantsAny, has, isScopeToken, isWildcard } from "../policy/scope.ts";
 import { newTokenId, type TokenContents } from "../token/issue.ts";
 import { generateSigningKeys, loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
 import { Refusal } from "./command.ts";
@@ -82,10 +82,6 @@ function checkScopes({ catalogue }: Policy, names: readonly string[], nowSeconds
     return near === null ? JSON.stringify(name) : `${JSON.stringify(name)} (did you mean "${near}"?)`;
   });
   throw new Refusal(`the policy has no scope ${list.join(", ")}`);
-}
-
-function grantsAny(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
-  return grantOf(catalogue, [name], ALL, nowSeconds).granted.some((word) => word !== 0);
 }
 
 function lifetimeOf({ catalogue, tokens }: Policy, { scopes, lifetime, nowSeconds }: LocalTokenRequest): number {

@@ -22,12 +22,11 @@ export interface Faults {
 
 export function faultsOf(text: string): Faults {
   const list: Fault[] = [];
-  let lines: ReadonlyMap<string, number> | null = null;
+  const lineOf = linesIn(text);
   return {
     list,
     add: (path, message) => {
-      lines ??= linesOf(text);
-      list.push({ path: writtenPath(path), line: lineOf(lines, path), message: printable(message) });
+      list.push({ path: writtenPath(path), line: lineOf(path), message: printable(message) });
     },
   };
 }
@@ -45,13 +44,20 @@ export function writtenPath(path: KeyPath): string {
   return written === "" ? "policy" : printable(written);
 }
 
-/** The line of a key; of the nearest above it, where it is not there itself or is written in another way. */
-function lineOf(lines: ReadonlyMap<string, number>, path: KeyPath): number | null {
-  for (let depth = path.length; depth > 0; depth--) {
-    const line = lines.get(JSON.stringify(path.slice(0, depth)));
-    if (line !== undefined) return line;
-  }
-  return null;
+/**
+ * Finds the line of a key; of the nearest above it, where it is not there itself or is written in another way. Reads the text
+ * once, when it is first asked.
+ */
+export function linesIn(text: string): (path: KeyPath) => number | null {
+  let lines: ReadonlyMap<string, number> | null = null;
+  return (path) => {
+    lines ??= linesOf(text);
+    for (let depth = path.length; depth > 0; depth--) {
+      const line = lines.get(JSON.stringify(path.slice(0, depth)));
+      if (line !== undefined) return line;
+    }
+    return null;
+  };
 }
 
 /** On which line each key first stands. */

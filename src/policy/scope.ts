@@ -166,6 +166,12 @@ function clearBit(set: Uint32Array, index: number): void {
   set[index >>> 5] = (set[index >>> 5] ?? 0) & ~(1 << (index & 31));
 }
 
+/** Whether a token of this gateway with that name in it would grant any scope now. */
+export function grantsAny(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
+  const { granted } = grantOf(catalogue, [name], { wildcards: true, admin: true }, nowSeconds);
+  return granted.some((word) => word !== 0);
+}
+
 /** Marks a scope and what it implies, transitively. A scope past its sunset ends the chain that runs through it. */
 function spread(catalogue: Catalogue, scope: Scope, into: Uint32Array, nowSeconds: number): void {
   // Not by recursion: a chain may be as long as the catalogue.

@@ -1,8 +1,7 @@
 /**
  * What is asked to be revoked: the body's shape, and each entry as the list keeps it, or what is wrong with it.
  *
- * Guarantees: of a token that is handed in whole, its issuer and its name are kept, nothing else. No entry of kind `issuer`
- * ends every token of this gateway, those to come included.
+ * Guarantees: of a token that is handed in whole, its issuer and its name are kept, nothing else.
  */
 import * as v from "valibot";
 import type { Policy } from "../../policy/policy.ts";

@@ -18,7 +18,16 @@ import {
   type IssuableAllowList,
   listCovers,
 } from "../../policy/resources/allow-list.ts";
-import { type Catalogue, covers, grantOf, has, isReserved, isWildcard, type ScopeGrant } from "../../policy/scope.ts";
+import {
+  type Catalogue,
+  covers,
+  grantOf,
+  grantsAny,
+  has,
+  isReserved,
+  isWildcard,
+  type ScopeGrant,
+} from "../../policy/scope.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 
 /** The part of a caller that bounds what it may issue. */
@@ -227,6 +236,5 @@ function heldUntil(policy: Policy, caller: Issuer, scopes: readonly string[], no
 /** Whether a scope can be asked for by name: of the catalogue, or a wildcard that covers one of its scopes. */
 export function isKnownScope(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
   if (isReserved(name)) return catalogue.byName.has(name);
-  const { granted } = grantOf(catalogue, [name], IN_FORCE, nowSeconds);
-  return granted.some((word) => word !== 0);
+  return grantsAny(catalogue, name, nowSeconds);
 }

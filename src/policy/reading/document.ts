@@ -7,6 +7,7 @@
  * is wrong, is the library's to read and to tell.
  */
 import { parse } from "smol-toml";
+import { isTable } from "./table.ts";
 
 export interface PolicyDocument {
   /** The tables; without the routes where those were read line by line. */
@@ -31,8 +32,7 @@ export function readDocument(text: string): PolicyDocument {
 export function readWhole(text: string): PolicyDocument {
   const table = parse(text);
   const { routes } = table;
-  const isTable = typeof routes === "object" && !Array.isArray(routes) && !(routes instanceof Date);
-  return { table, routes: isTable ? writtenRoutes(routes) : null };
+  return { table, routes: isTable(routes) ? writtenRoutes(routes) : null };
 }
 
 /** Routes as a table has them. */

@@ -6,6 +6,7 @@ import { TomlDate } from "smol-toml";
 import type * as v from "valibot";
 import type { Faults, KeyPath } from "../faults.ts";
 import { closest } from "../near.ts";
+import { isTable } from "./table.ts";
 
 /** Adds what the schema found. */
 export function addIssues(faults: Faults, issues: readonly v.BaseIssue<unknown>[], schema: unknown): void {
@@ -86,10 +87,6 @@ function found(value: unknown): string {
 function dateText(date: TomlDate): string {
   const text = date.toISOString().replace(/\.0+(?=\D|$)/, "");
   return date.isTime() ? text.slice(0, "00:00".length) : text;
-}
-
-function isTable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function unknownKey(key: string, table: KeyPath, schema: unknown): string {

@@ -7,6 +7,7 @@
  */
 import * as v from "valibot";
 import { conditionEntries } from "../conditions/conditions.ts";
+import { isRealDay } from "../day.ts";
 import { durationSchema } from "../duration.ts";
 import { routeSchema } from "./schema-route.ts";
 
@@ -190,13 +191,6 @@ function isDate(value: string): boolean {
   return (
     /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2}))?$/.test(value) &&
     !Number.isNaN(Date.parse(value)) &&
-    isRealDay(value)
+    isRealDay(Number(value.slice(0, 4)), Number(value.slice(5, 7)), Number(value.slice(8, 10)))
   );
-}
-
-/** `Date.parse` takes the 31st of June for the 1st of July. */
-function isRealDay(value: string): boolean {
-  const [year, month, day] = value.slice(0, 10).split("-").map(Number);
-  const parsed = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day ?? 0));
-  return parsed.getUTCMonth() + 1 === month && parsed.getUTCDate() === day;
 }

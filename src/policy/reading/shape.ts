@@ -8,6 +8,7 @@ import type { PolicyDocument, WrittenRoutes } from "./document.ts";
 import { plainRoute, plainScope } from "./plain.ts";
 import { policySchema, type RawPolicy } from "./schema.ts";
 import type { RawRoute } from "./schema-route.ts";
+import { isNoTable, isTable } from "./table.ts";
 
 export interface Shaped {
   readonly raw: RawPolicy;
@@ -17,7 +18,7 @@ export interface Shaped {
 /** What the schema makes of a document; `null` where it refuses it. It is not asked about what it would take as it is. */
 export function shapedOf({ table, routes }: PolicyDocument): Shaped | null {
   const { scopes: declared = {} } = table;
-  if (routes === null || typeof declared !== "object" || declared === null || isNoTable(declared)) return null;
+  if (routes === null || !isTable(declared)) return null;
   const scopes = split(declared, plainScope);
   const values = split(routes.values, plainRoute);
   const result = v.safeParse(policySchema, { ...table, scopes: scopes.others, routes: values.others });
@@ -92,11 +93,5 @@ function scopeMapsOf({ issuers }: Record<string, unknown>): Placed[] {
 
 /** A list of tables, as `[[routes]]` makes one. */
 function isTables(value: unknown): boolean {
-  return (
-    Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "object" && !isNoTable(each))
-  );
-}
-
-function isNoTable(value: unknown): boolean {
-  return Array.isArray(value) || value instanceof Date;
+  return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }

@@ -111,12 +111,16 @@ export function explain(policy: Policy, question: Question): Explanation {
         {
           step: "route",
           passed: false,
-          detail: `in another case the path falls on ${otherRoute(policy, method, canonical)}`,
+          detail: `${spellingOf(canonical, found.read)} the path falls on ${otherRoute(policy, method, canonical)}`,
         },
       ]);
     case "found":
       return explainRoute(policy, question, canonical, { ...asked, route: found.route.key }, path, found);
   }
+}
+
+function spellingOf({ path }: CanonicalPath, read: string): string {
+  return read === path.toLowerCase() ? "in another case" : `read as ${read}`;
 }
 
 /** The route of the path in lower case, by name where that spelling reaches it. */

@@ -22,7 +22,8 @@ export type Found =
   | RouteMatch
   | { readonly kind: "not_found" }
   | { readonly kind: "method_not_allowed"; readonly allow: readonly string[] }
-  | { readonly kind: "ambiguous" };
+  /** `read`: the spelling in which an origin may read the path, which falls on another route. */
+  | { readonly kind: "ambiguous"; readonly read: string };
 
 export interface Router {
   /** Finds the route of a canonical path. Values are slices of the path, in the pattern's order, the star's last. */
@@ -39,7 +40,6 @@ export interface RoutePattern {
 }
 
 const NOT_FOUND: Found = { kind: "not_found" };
-const AMBIGUOUS: Found = { kind: "ambiguous" };
 
 export interface RouterOptions {
   readonly adminPath: string;
@@ -69,9 +69,9 @@ export function createRouter(
     if (match === null) return missing(root, path);
     const read = fold(path);
     if (read !== path || isFolded) {
-      if (isReserved(read)) return AMBIGUOUS;
+      if (isReserved(read)) return { kind: "ambiguous", read };
       const other = findInTrie(folded, method, read);
-      if (other !== null && other.route !== match.route) return AMBIGUOUS;
+      if (other !== null && other.route !== match.route) return { kind: "ambiguous", read };
     }
     return match;
   };

@@ -297,6 +297,10 @@ describe("explain says", () => {
       passed: false,
       detail: "in another case the path falls on another route, GET /b/admin",
     });
+    expect(
+      details(policyOf('[routes]\n"GET /b/@me" = { public = true }\n"GET /b/:id" = { public = true }'), "/b/%40me")
+        ?.detail,
+    ).toBe("read as /b/@me the path falls on another route");
     expect(details(POLICY, "/case/X")?.detail).toBe("in another case the path falls on another route");
   });
 

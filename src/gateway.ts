@@ -7,19 +7,19 @@
  */
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse, type Reason } from "./denial.ts";
+import { type Behind, createJudge, isOfRevocation, type Judgement, judgePublic } from "./judgement.ts";
 import type { Exchange } from "./origin/exchange.ts";
 import { withCors } from "./origin/response.ts";
-import { type Asked, decide, decidePublic } from "./policy/decision.ts";
+import type { Asked } from "./policy/decision.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { Alternative, Route } from "./policy/route.ts";
 import type { Found } from "./policy/routing/router.ts";
 import { callerAddress, callerCountry } from "./request/caller.ts";
 import { corsHeaders, isPreflight, preflightResponse } from "./request/cors.ts";
-import { credentials } from "./request/credentials.ts";
 import { type CanonicalPath, canonicalPath } from "./request/path.ts";
 import type { RevocationFeed } from "./revocation/feed.ts";
 import type { Principal } from "./token/principal.ts";
-import { isRefusal, type Verifier } from "./token/verify.ts";
+import type { Verifier } from "./token/verify.ts";
 
 /** What the gateway needs of its surroundings; `index.ts` passes it in. */
 export interface Surroundings {
@@ -51,9 +51,6 @@ interface AdminCall {
   readonly refused: (reason: Reason) => void;
 }
 
-/** Lets work go on after the response: `ExecutionContext.waitUntil`. */
-type Behind = (work: Promise<unknown>) => void;
-
 export type Gateway = (request: Request, behind: Behind) => Promise<Response>;
 
 /** One request on its way. */
@@ -64,21 +61,9 @@ interface Passage {
   readonly behind: Behind;
 }
 
-/** Who asks, as far as it is known, and why not, if not. */
-interface Judgement {
-  readonly denial: Denial | null;
-  readonly principal: Principal | null;
-  readonly alternative: Alternative | null;
-  /** For the log: which rule a token broke. */
-  readonly detail?: string | undefined;
-}
-
-const BEARER = "Bearer ";
-const REVOKED: Denial = { reason: "token_revoked" };
-const REVOCATION_UNAVAILABLE: Denial = { reason: "revocation_unavailable", retryAfterSeconds: 5 };
-
 export function createGateway(surroundings: Surroundings): Gateway {
-  const { policy, verifier, revocation, exchange, log, now } = surroundings;
+  const { policy, exchange, log, now } = surroundings;
+  const { judge, revocationDenial } = createJudge(surroundings);
   const isReporting = policy.gateway.mode === "report";
 
   async function answer(passage: Passage): Promise<Response> {
@@ -109,7 +94,7 @@ export function createGateway(surroundings: Surroundings): Gateway {
       return served instanceof Response ? served : refuse(passage, route, served);
     }
     if (route.target === "admin") return administer(passage, route, principal, asked);
-    const known = denial === REVOKED || denial === REVOCATION_UNAVAILABLE ? null : principal;
+    const known = isOfRevocation(denial) ? null : principal;
     const stillGood = async (): Promise<boolean> =>
       known === null || (await revocationDenial(route, known, now(), behind)) === null;
     const answered = await exchange({
@@ -125,64 +110,6 @@ export function createGateway(surroundings: Surroundings): Gateway {
     if (!(answered instanceof Response)) return refuse(passage, route, answered, { principal });
     if (denial === null) log.allowed(() => entry(passage, route, answered.status, principal));
     return answered;
-  }
-
-  /** From the credentials to the conditions. */
-  async function judge(
-    { request, behind, startedAtMilliseconds }: Passage,
-    route: Route,
-    asked: Asked,
-  ): Promise<Judgement> {
-    const authorization = request.headers.get("authorization");
-    // Only what has been read and verified whole is recalled, so that its characters need no second look.
-    let principal = authorization?.startsWith(BEARER)
-      ? verifier.recall(authorization.slice(BEARER.length), asked.nowSeconds)
-      : undefined;
-    if (principal === undefined) {
-      const given = credentials(authorization);
-      if (given.kind === "none") return denied({ reason: "token_missing" });
-      if (given.kind === "malformed") return denied({ reason: "credentials_malformed" });
-      const verified = await verifier.verify(given.token, asked.nowSeconds, behind);
-      if (isRefusal(verified))
-        return denied(verified, null, verified.reason === "token_invalid" ? verified.detail : undefined);
-      principal = verified;
-    }
-
-    const asking = revocationDenial(route, principal, startedAtMilliseconds, behind);
-    const denial = asking instanceof Promise ? await asking : asking;
-    if (denial !== null) return denied(denial, principal);
-
-    const decision = decide(route, principal, asked);
-    if (!decision.allowed) return denied(decision.denial, principal);
-    return { denial: null, principal, alternative: decision.alternative };
-  }
-
-  /** At once, unless somebody has to be asked. */
-  function revocationDenial(
-    route: Route,
-    principal: Principal,
-    nowMilliseconds: number,
-    behind: Behind,
-  ): Denial | null | Promise<Denial | null> {
-    const ready = revocation.ready(nowMilliseconds, behind);
-    const nowSeconds = Math.floor(nowMilliseconds / 1000);
-    if (ready !== true || route.strictRevocation) return askRevocation(ready, route, principal, nowSeconds);
-    return revocation.isRevoked(principal, nowSeconds) ? REVOKED : null;
-  }
-
-  /** Knowledge that is too old decides nothing. */
-  async function askRevocation(
-    ready: true | Promise<boolean>,
-    route: Route,
-    principal: Principal,
-    nowSeconds: number,
-  ): Promise<Denial | null> {
-    if (!(await ready)) return REVOCATION_UNAVAILABLE;
-    if (revocation.isRevoked(principal, nowSeconds)) return REVOKED;
-    if (!route.strictRevocation) return null;
-    const answered = await revocation.isRevokedStrict(principal, nowSeconds);
-    if (answered === null) return REVOCATION_UNAVAILABLE;
-    return answered ? REVOKED : null;
   }
 
   async function administer(
@@ -262,17 +189,6 @@ function routeDenial(found: Exclude<Found, { readonly kind: "found" }>): Denial 
 }
 
 type Known = Pick<Judgement, "principal" | "detail">;
-
-function judgePublic(route: Route, asked: Asked): Judgement {
-  const decision = decidePublic(route, asked);
-  return decision.allowed ? NOBODY : denied(decision.denial);
-}
-
-const NOBODY: Judgement = { denial: null, principal: null, alternative: null };
-
-function denied(denial: Denial, principal: Principal | null = null, detail?: string): Judgement {
-  return { denial, principal, alternative: null, detail };
-}
 
 function askedBy(request: Request, path: CanonicalPath, values: readonly string[], nowSeconds: number): Asked {
   const header = (name: string): string | null => request.headers.get(name);

@@ -17,7 +17,7 @@ const SEED = process.env["SCOPEGATE_ORACLE_SEED"];
 /** Each world has six callers that make twelve requests each. */
 const DECISIONS_A_WORLD = 72;
 
-/** The same call, decided by the functions that enforce, in the order in which `gateway.ts` asks them. */
+/** The same call, decided by the functions that enforce, in the order in which `gateway.ts` and `judgement.ts` ask them. */
 function enforced(policy: Policy, token: OracleToken | null, request: OracleRequest): Verdict {
   const path = canonicalPath(`https://api.example.com${request.target}`, null);
   if (path === null) return refused("ambiguous_path", null);

@@ -2,13 +2,14 @@
  * The OpenAPI 3.1 document of the admin API, from the very schemas that validate its calls. Served at
  * `{admin_path}/openapi.json` from a file that is generated, since the converter has no place in the Worker.
  */
-import { toJsonSchema } from "@valibot/to-json-schema";
+import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
 import { explainSchema } from "../src/admin/explain.ts";
 import { pageQuery, tokensQuery } from "../src/admin/query.ts";
 import { revocationsSchema } from "../src/admin/revocations/request.ts";
 import { issueSchema } from "../src/admin/tokens/request.ts";
 import { rotateSchema } from "../src/admin/tokens/rotate.ts";
+import { conditionsSchema } from "../src/policy/conditions/conditions.ts";
 import * as responses from "./openapi-responses.ts";
 
 const ANY = ["scopegate:admin", "scopegate:read", "scopegate:tokens"];
@@ -129,6 +130,15 @@ const CALLS: Record<string, Record<string, Call>> = {
   },
 };
 
+/** What several calls share, under the names that a generated client has for it. */
+const NAMED = {
+  Conditions: conditionsSchema,
+  Token: responses.tokenRecord,
+  IssuedToken: responses.issuedToken,
+  Revocation: responses.revocation,
+  Instant: responses.instant,
+};
+
 /** The document, but for `servers`, which the gateway adds. */
 export function openApiDocument(): object {
   return {
@@ -146,6 +156,7 @@ export function openApiDocument(): object {
       ]),
     ),
     components: {
+      schemas: namedSchemas(),
       securitySchemes: {
         token: { type: "http", scheme: "bearer", bearerFormat: "JWT" },
       },
@@ -197,13 +208,19 @@ function queryParameters(query: NonNullable<Call["query"]>): object[] {
   });
 }
 
+const CONVERSION = {
+  target: "draft-2020-12",
+  // Checks that JSON Schema cannot say are the gateway's alone.
+  errorMode: "ignore",
+  ignoreActions: ["check", "raw_check"],
+  overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
+} as const satisfies ConversionConfig;
+
 function jsonSchema(schema: v.GenericSchema, typeMode: "input" | "output"): object {
-  const { $schema: _, ...rest } = toJsonSchema(schema, {
-    target: "draft-2020-12",
-    typeMode,
-    // Checks that JSON Schema cannot say are the gateway's alone.
-    errorMode: "ignore",
-    ignoreActions: ["check", "raw_check"],
-  });
+  const { $schema: _, $defs: __, ...rest } = toJsonSchema(schema, { ...CONVERSION, typeMode, definitions: NAMED });
   return rest;
+}
+
+function namedSchemas(): object {
+  return toJsonSchemaDefs(NAMED, { ...CONVERSION, typeMode: "output" });
 }

@@ -7,7 +7,7 @@ const nullable = <Schema extends v.GenericSchema>(schema: Schema) => v.union([sc
 const text = v.string();
 const texts = v.array(text);
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const instant = v.pipe(v.string(), v.isoTimestamp(), v.description("RFC 3339, UTC."));
+export const instant = v.pipe(v.string(), v.isoTimestamp(), v.description("RFC 3339, UTC."));
 
 const record = {
   id: v.pipe(text, v.description("The token's jti.")),

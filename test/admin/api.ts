@@ -109,7 +109,7 @@ interface Described {
 
 const document = openApiDocument() as {
   readonly paths: Record<string, Record<string, { readonly responses: Record<string, object> }>>;
-  readonly components: { readonly responses: { readonly Problem: Described } };
+  readonly components: { readonly responses: { readonly Problem: Described }; readonly schemas: object };
 };
 const ajv = new Ajv2020({ strict: false, formats: { "date-time": /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/ } });
 
@@ -124,6 +124,6 @@ function expectDescribed(method: string, path: string, { status, headers, body }
   const described = isProblem ? document.components.responses.Problem : (operation.responses[status] as Described);
   const schema = described.content[isProblem ? "application/problem+json" : "application/json"]?.schema;
   if (schema === undefined) throw new Error(`${method} ${path}: ${status} has no schema`);
-  const validate = ajv.compile(schema);
+  const validate = ajv.compile({ ...schema, components: document.components });
   expect(validate(body) ? [] : validate.errors).toEqual([]);
 }

@@ -6,8 +6,6 @@ import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
 import type { Pattern } from "../routing/pattern.ts";
 
-/** Stands for every method, to see whether none is left to a route of `*`. */
-const ANY = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"];
 /** What stands in for a name: two texts that no pattern is likely to have, so that what is true of one by chance is not of both. */
 const VALUES = ["0", "~-~"];
 /** How many segments a rest or a star is tried with. */
@@ -15,19 +13,16 @@ const LENGTHS = [0, 1, 2, 3];
 
 /** Why no request, or none with some of its methods, reaches the route; `null` where one may. */
 export function whyUnreached({ router }: Policy, route: Route, pattern: Pattern): string | null {
-  // Names may hold capitals too; the router is asked once more than it need be.
-  if (!/[A-Z%]/.test(route.pattern)) return null;
   if (!route.encodedSlash && /%(?:2F|5C)/.test(route.pattern)) {
     return `"${route.key}" can never be reached: its path holds an encoded slash, and it does not say encoded_slash = true`;
   }
   const paths = samplesOf(pattern);
-  const isAny = route.methods.includes("*");
-  const methods = isAny ? ANY : route.methods;
-  const lost = methods.filter((method) => paths.every((path) => router.find(method, path).kind === "ambiguous"));
+  // `*` is asked for as it is: it stands for a method that no route names.
+  const lost = route.methods.filter((method) => paths.every((path) => router.find(method, path).kind === "ambiguous"));
   const [first] = lost;
   const [path] = paths;
-  if (first === undefined || path === undefined || (isAny && lost.length < methods.length)) return null;
-  const which = lost.length === methods.length ? "" : ` with ${lost.join(", ")}`;
+  if (first === undefined || path === undefined) return null;
+  const which = lost.length === route.methods.length ? "" : ` with ${lost.join(", ")}`;
   const other = router.find(first, path.toLowerCase());
   const whose =
     other.kind === "found" && other.route !== route ? `"${other.route.key}"` : "another route or the gateway itself";
@@ -35,9 +30,8 @@ export function whyUnreached({ router }: Policy, route: Route, pattern: Pattern)
 }
 
 /** Paths that the pattern has, of several lengths where it has more than one. */
-function samplesOf({ segments, star }: Pattern): string[] {
-  const isLong = star || segments.some(({ kind }) => kind === "rest");
-  return (isLong ? LENGTHS : [0]).flatMap((length) =>
+function samplesOf({ segments, star }: Pattern): readonly string[] {
+  const paths = LENGTHS.flatMap((length) =>
     VALUES.map((value) => {
       const below = `/${value}`.repeat(length);
       const path = segments.map((segment) => {
@@ -48,4 +42,5 @@ function samplesOf({ segments, star }: Pattern): string[] {
       return `${path.join("")}${star ? below : ""}` || "/";
     }),
   );
+  return [...new Set(paths)];
 }

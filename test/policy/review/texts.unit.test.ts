@@ -353,11 +353,13 @@ describe("check says", () => {
       ['SG109 the max_lifetime of "s" is longer than 365d'],
     ],
     [
-      '[routes]\n"GET|PUT /a" = { public = true }\n"GETT /b" = { public = true }\n"FROBNICATE /c" = { public = true }',
+      '[routes]\n"GET|PUT /a" = { public = true }\n"GETT /b" = { public = true }\n"FROBNICATE /c" = { public = true }\n"GET| /d" = { public = true }\n"FROB|NICATE /e" = { public = true }',
       [
         'SG113 "GET|PUT /a": "GET|PUT" is no method that anybody sends; several are written with commas: "GET,PUT"',
         'SG113 "GETT /b": "GETT" is no method that anybody sends; did you mean "GET"?',
         'SG113 "FROBNICATE /c": "FROBNICATE" is no method that anybody sends',
+        'SG113 "GET| /d": "GET|" is no method that anybody sends; did you mean "GET"?',
+        'SG113 "FROB|NICATE /e": "FROB|NICATE" is no method that anybody sends',
       ],
     ],
     [

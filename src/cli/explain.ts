@@ -9,7 +9,7 @@ import type { AllowList } from "../policy/resources/allow-list.ts";
 import { type Caller, type Explanation, explain as explainCall } from "../policy/review/explain.ts";
 import { holderOfScopes } from "../policy/review/hypothetical.ts";
 import type { Step } from "../policy/review/step.ts";
-import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
+import { type Command, type ExitCode, parseArguments, printJson, UsageError } from "./command.ts";
 import { callerOfToken } from "./inspect-token.ts";
 import { instantOf } from "./instant.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
@@ -46,7 +46,7 @@ export const explain: Command = {
   name: "explain",
   summary: "says whether a call would be allowed, by which route and why",
   help: HELP,
-  async run(args) {
+  async run(args): Promise<ExitCode> {
     const { values, positionals } = parseArguments(args, {
       scopes: { type: "string" },
       token: { type: "string" },

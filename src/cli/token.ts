@@ -3,7 +3,7 @@
 import { parseDuration } from "../policy/duration.ts";
 import { hasControls } from "../request/controls.ts";
 import { issueToken } from "../token/issue.ts";
-import { type Command, parseArguments, printJson, UsageError } from "./command.ts";
+import { type Command, type ExitCode, parseArguments, printJson, UsageError } from "./command.ts";
 import { DEV_VARS, localSigningKeys } from "./dev-vars.ts";
 import { freshSigningKeys, type Lifetime, planLocalToken, signingKeysFrom } from "./local-token.ts";
 import { DEFAULT_POLICY, requirePolicy } from "./policy-file.ts";
@@ -34,7 +34,7 @@ export const token: Command = {
   name: "token",
   summary: "signs a token with the local signing keys",
   help: HELP,
-  async run(args) {
+  async run(args): Promise<ExitCode> {
     const { values, positionals } = parseArguments(args, {
       scopes: { type: "string" },
       subject: { type: "string" },

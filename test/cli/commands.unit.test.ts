@@ -46,7 +46,7 @@ describe("scopegate", () => {
     expect(stdout).toContain("--json");
   });
 
-  test.concurrent.each([
+  test.each([
     [["check", "--nope"]],
     [["check", "a", "b"]],
     [["check", "absent.toml"]],
@@ -77,7 +77,7 @@ describe("scopegate", () => {
     expect(stderr).toMatch(/^scopegate: .+\nSee npx scopegate \w+ --help\.\n$/);
   });
 
-  test.concurrent.each([
+  test.each([
     [["chekc", "--json"], 'there is no command "chekc"; did you mean check?'],
     [["check", "--json", "--nope"], "there is no option --nope"],
     [["check", "--format", "json", "--scrict"], "there is no option --scrict; did you mean --strict?"],

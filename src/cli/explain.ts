@@ -84,7 +84,7 @@ export const explain: Command = {
     const header = (name: string): string | null => headers.get(name.toLowerCase()) ?? null;
     const explanation = explainCall(policy, { method, target, header, address, country, nowSeconds, caller });
     if (values.json) printJson(explanation);
-    else print(explanation, values.token !== undefined);
+    else print(policy, explanation, values.token !== undefined);
     return explanation.allowed ? 0 : 1;
   },
 };
@@ -99,7 +99,7 @@ async function callerOf(
   if (token !== undefined) return callerOfToken(policy, token, nowSeconds);
   if (scopes === undefined) return { kind: "anonymous" };
   const names = scopesArgument(policy, scopes);
-  return holderOfScopes(policy, { scopes: names, nowSeconds, ...(allowList === null ? {} : { allowList }) });
+  return holderOfScopes(policy, { scopes: names, nowSeconds, allowList: allowList ?? { kind: "absent" } });
 }
 
 function timeOf(text: string | undefined): number {
@@ -134,7 +134,7 @@ function headersOf(written: readonly string[]): Map<string, string> {
 }
 
 /** `hasToken`: of a token that exists; of one that was made up nothing is left to be asked. */
-function print(explanation: Explanation, hasToken: boolean): void {
+function print(policy: Policy, explanation: Explanation, hasToken: boolean): void {
   const { allowed, status, reason, mode, method, path, candidates, steps } = explanation;
   const isAssumed = hasToken && steps.some(({ assumed }) => assumed);
   const yes = isAssumed ? "allowed, as far as this machine can tell (see ~)" : "allowed";
@@ -144,7 +144,11 @@ function print(explanation: Explanation, hasToken: boolean): void {
   const others = candidates.filter(({ won }) => !won);
   if (others.length > 0) console.log("\nOther routes whose pattern has this path:");
   for (const { route, why } of others) console.log(`  ${route}  ${styleText("dim", why)}`);
-  if (!allowed && mode === "report") console.log("\nReport mode: this would be logged, and most refusals forwarded.");
+  if (allowed || mode === "enforce") return;
+  // What has no route, and what is the gateway's own, is refused in every mode.
+  const isForwarded = policy.routes.some(({ key }) => key === explanation.route);
+  const effect = isForwarded ? "the refusal would be logged and the call forwarded" : "this is refused there too";
+  console.log(`\nReport mode: ${effect}.`);
 }
 
 function line({ step, passed, assumed, detail, needs }: Step): string {
@@ -152,23 +156,18 @@ function line({ step, passed, assumed, detail, needs }: Step): string {
   const text = `  ${mark} ${step.padEnd(11)} ${detail}`;
   return passed || needs === undefined
     ? text
-    : `${text}\n${styleText("dim", `${" ".repeat(16)}needs ${needsText(needs)}`)}`;
+    : `${text}\n${styleText("dim", `${" ".repeat(16)}needs ${needsText(step, needs)}`)}`;
 }
 
-function needsText(needs: unknown): string {
+/** What stands between the needs: of scopes one alternative is enough. */
+const BETWEEN: Partial<Record<Step["step"], string>> = { scopes: ", or ", conditions: "; " };
+
+function needsText(step: Step["step"], needs: NonNullable<Step["needs"]>): string {
   if (typeof needs === "string") return needs;
-  if (!Array.isArray(needs)) return JSON.stringify(needs);
-  const entries: readonly unknown[] = needs;
-  if (entries.every((entry) => Array.isArray(entry))) return entries.map((entry) => entry.join(" and ")).join(", or ");
-  if (entries.every((entry) => typeof entry === "string")) return entries.join(", ");
-  return entries
-    .map(wantsText)
-    .filter((text) => text !== null)
-    .join("; ");
-}
-
-/** What a condition that does not hold asks for. */
-function wantsText(entry: unknown): string | null {
-  if (typeof entry !== "object" || entry === null || !("wants" in entry)) return JSON.stringify(entry);
-  return "holds" in entry && entry.holds === true ? null : String(entry.wants);
+  const texts = needs.flatMap((need) => {
+    if (typeof need === "string") return need;
+    if ("join" in need) return need.join(" and ");
+    return need.holds ? [] : need.wants;
+  });
+  return texts.join(BETWEEN[step] ?? ", ");
 }

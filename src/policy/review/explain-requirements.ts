@@ -8,7 +8,7 @@ import { coverage } from "../resources/allow-list-coverage.ts";
 import type { Alternative, Route } from "../route.ts";
 import { has, type Scope } from "../scope.ts";
 import { closure } from "./cover.ts";
-import type { Step } from "./step.ts";
+import type { ConditionCheck, Step } from "./step.ts";
 
 /** The step scopes; `holder` is `null` where nobody's token has come so far. */
 export function scopesStep(policy: Policy, route: Route, holder: Holder | null, nowSeconds: number): Step {
@@ -45,15 +45,6 @@ export function resourcesStep(route: Route, holder: Holder | null, asked: Asked)
     case "covered":
       return { step, passed: true, detail: needs.length === 0 ? "the route touches none" : "are covered", needs };
   }
-}
-
-interface ConditionCheck {
-  /** `route`, `token`, or the scope's name. */
-  readonly of: string;
-  readonly condition: string;
-  readonly holds: boolean;
-  /** What holds it, in words. */
-  readonly wants: string;
 }
 
 /** The step conditions, of the route, of the token and of the scopes that would decide. */

@@ -8,5 +8,14 @@ export interface Step {
   /** What was taken for granted and not looked at. */
   readonly assumed?: true;
   /** What would satisfy it: for scopes the alternatives, each a list of which every one is needed. */
-  readonly needs?: unknown;
+  readonly needs?: string | readonly (string | readonly string[] | ConditionCheck)[];
+}
+
+export interface ConditionCheck {
+  /** `route`, `token`, or the scope's name. */
+  readonly of: string;
+  readonly condition: string;
+  readonly holds: boolean;
+  /** What holds it, in words. */
+  readonly wants: string;
 }

@@ -7,6 +7,7 @@ import type { Policy } from "../../../src/policy/policy.ts";
 import { checkPolicy } from "../../../src/policy/review/check.ts";
 import { type Caller, explain } from "../../../src/policy/review/explain.ts";
 import { holderOfScopes } from "../../../src/policy/review/hypothetical.ts";
+import type { ConditionCheck } from "../../../src/policy/review/step.ts";
 import { grantOf } from "../../../src/policy/scope.ts";
 
 const NOW = Date.parse("2026-06-01T12:00:00Z") / 1000;
@@ -159,9 +160,7 @@ describe("explain says", () => {
       caller: { kind: "holder", holder: holder(["*"], {}), token: { detail: "t" }, revocation: { detail: "r" } },
     });
     const { needs } = steps.at(-1) ?? {};
-    expect(
-      (needs as { of: string; wants: string; holds: boolean }[]).map(({ of, wants, holds }) => [of, wants, holds]),
-    ).toEqual([
+    expect((needs as readonly ConditionCheck[]).map(({ of, wants, holds }) => [of, wants, holds])).toEqual([
       ["route", "a token of at most 60 s", true],
       ["office", "an address in 10.0.0.0/8", true],
       ["office", "mon, tue from 08:30 to 18:05 in its time zone", true],

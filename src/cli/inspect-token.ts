@@ -29,9 +29,9 @@ export async function callerOfToken(policy: Policy, token: string, nowSeconds: n
   if (jws === null) return refused("token", "token_invalid", unreadable(token));
   if (jws.payload["iss"] !== policy.gateway.publicUrl) return callerOfOther(policy, jws, nowSeconds);
 
-  const unchecked = await verifyLocally(policy, token, jws, nowSeconds);
-  if (typeof unchecked !== "string") return unchecked;
   const outcome = judgeOwnClaims(jws, policy.tokens.audience, nowSeconds, policy.gateway.clockSkewSeconds);
+  const unchecked = await verifyLocally(policy, token, jws, outcome, nowSeconds);
+  if (typeof unchecked !== "string") return unchecked;
   return callerOfClaims(policy, jws, outcome, null, unchecked, nowSeconds);
 }
 
@@ -47,6 +47,7 @@ async function verifyLocally(
   policy: Policy,
   token: string,
   { payload }: Jws,
+  outcome: ClaimsOutcome,
   nowSeconds: number,
 ): Promise<Caller | string> {
   const local = localSigningKeys();
@@ -74,7 +75,9 @@ async function verifyLocally(
       revocation: NOT_ASKED,
     };
   }
-  if (verified.reason !== "token_invalid") return refused("token", verified.reason, "has expired");
+  if (verified.reason !== "token_invalid") {
+    return refused("token", verified.reason, outcome.kind === "expired" ? EXPIRED : OUTLIVED);
+  }
   if (verified.detail === "key") return "its signature is not checked: its key is not among the local SIGNING_KEYS";
   return refused("token", verified.reason, faultWords(verified.detail, payload, [policy.tokens.audience]));
 }
@@ -105,15 +108,14 @@ function callerOfClaims(
     const audiences = own ? [policy.tokens.audience] : issuer.audiences;
     return refused("token", "token_invalid", faultWords(outcome.fault, payload, audiences));
   }
-  if (outcome.kind === "expired") return refused("token", "token_expired", "has expired");
+  if (outcome.kind === "expired") return refused("token", "token_expired", EXPIRED);
   const scopes = scopesOf(payload, issuer ?? OWN_SCOPES);
   const { grant, maxLifetimeSeconds } = grantsUnder(policy.catalogue)(scopes, nowSeconds);
   const { issuedAtSeconds } = outcome.claims;
   const since = own ? authenticatedAt(payload, issuedAtSeconds) : issuedAtSeconds;
   if (since === undefined) return refused("token", "token_invalid", "is not valid here: times");
   const ends = (issuedAtSeconds ?? 0) + maxLifetimeSeconds + policy.gateway.clockSkewSeconds;
-  if (own && nowSeconds >= ends)
-    return refused("token", "token_expired", "has outlived the max_lifetime of its scopes");
+  if (own && nowSeconds >= ends) return refused("token", "token_expired", OUTLIVED);
   return {
     kind: "holder",
     holder: {
@@ -127,6 +129,8 @@ function callerOfClaims(
   };
 }
 
+const EXPIRED = "has expired";
+const OUTLIVED = "has outlived the max_lifetime of its scopes";
 const NOT_ASKED = { detail: "is not asked from here; POST /explain on the gateway does", assumed: true } as const;
 
 function refused(step: Refused["step"], reason: Refused["reason"], detail: string): Refused {

@@ -6,7 +6,7 @@
 import { closest } from "../policy/near.ts";
 import type { Policy } from "../policy/policy.ts";
 import { formatAllowList, type IssuableAllowList } from "../policy/resources/allow-list.ts";
-import { grantOf, grantsAny, has, isScopeToken, isWildcard } from "../policy/scope.ts";
+import { grantOf, grantsAny, has } from "../policy/scope.ts";
 import { newTokenId, type TokenContents } from "../token/issue.ts";
 import { generateSigningKeys, loadSigningKeys, type SigningKeys, SigningKeysError } from "../token/signing-keys.ts";
 import { Refusal } from "./command.ts";
@@ -72,10 +72,7 @@ function checkScopes({ catalogue }: Policy, names: readonly string[], nowSeconds
   if (names.length === 0) throw new Refusal("a token needs at least one scope");
   const set = names.find((name) => catalogue.byName.has(name) && !grantsAny(catalogue, name, nowSeconds));
   if (set !== undefined) throw new Refusal(`"${set}" is past its sunset: nothing grants it`);
-  const unknown = names.filter((name) => {
-    if (!isScopeToken(name)) return true;
-    return isWildcard(name) ? !grantsAny(catalogue, name, nowSeconds) : !catalogue.byName.has(name);
-  });
+  const unknown = names.filter((name) => !grantsAny(catalogue, name, nowSeconds));
   if (unknown.length === 0) return;
   const list = unknown.map((name) => {
     const near = closest(name, catalogue.byName.keys());

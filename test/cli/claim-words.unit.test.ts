@@ -45,8 +45,12 @@ describe("of an issuer that is unknown", () => {
 
   test("a long one is cut, many are counted, and one that is missing is told", () => {
     const many = policyOf(Array.from({ length: 9 }, (_, at) => entry(`https://${at}.example.org/`)).join(""));
-    expect(issuerWords(policy, { iss: "y".repeat(5000) }).length).toBeLessThan(400);
+    const short = `"${"y".repeat(198)}"`;
+    expect(issuerWords(policy, { iss: "y".repeat(198) })).toContain(`its iss is ${short}; the policy has`);
+    expect(issuerWords(policy, { iss: "y".repeat(199) })).toContain(`its iss is "${"y".repeat(199)}…; the policy has`);
     expect(issuerWords(many, { iss: "x" })).toMatch(/"https:\/\/3\.example\.org\/" and 5 more$/);
+    const five = policyOf(Array.from({ length: 4 }, (_, at) => entry(`https://${at}.example.org/`)).join(""));
+    expect(issuerWords(five, { iss: "x" })).toMatch(/"https:\/\/2\.example\.org\/", "https:\/\/3\.example\.org\/"$/);
     expect(issuerWords(policy, {})).toContain("it has no iss; the policy has ");
   });
 });

@@ -19,6 +19,9 @@ beforeAll(async () => {
       '[scopes."charges:export"]',
       '[scopes."charges:export"]\ndeprecated = "2025-01-01"\nsunset = "2026-01-01"',
     ),
+    "short.toml": POLICY.replace('[scopes."charges:read"]', '[scopes."charges:read"]\nmax_lifetime = "90m"')
+      .replace('[scopes."payouts:read"]', '[scopes."payouts:read"]\nmax_lifetime = "61s"')
+      .replace('[scopes."files:read"]', '[scopes."files:read"]\nmax_lifetime = "365d"'),
     "warned.toml": POLICY.replace('at     = "teams:manage"', 'at     = "nobody"'),
     ".dev.vars": `OTHER=1\nSIGNING_KEYS='${keys}'\n`,
   });
@@ -30,12 +33,18 @@ const run = (args: readonly string[], env: Record<string, string> = {}): Promise
 
 describe("scopegate", () => {
   test("prints its commands, and says no to what is none of them", async () => {
-    const [help, none, unknown] = await Promise.all([run(["--help"]), run([]), run(["chekc"])]);
+    const [help, none, unknown, strange] = await Promise.all([
+      run(["--help"]),
+      run([]),
+      run(["chekc"]),
+      run(["frobnicate"]),
+    ]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
     for (const name of ["check", "explain", "token"]) expect(help.stdout).toContain(`  ${name} `);
     expect(none).toMatchObject({ code: 2, stdout: "" });
     expect(unknown).toMatchObject({ code: 2, stdout: "" });
     expect(unknown.stderr).toContain('there is no command "chekc"; did you mean check?\nSee npx scopegate --help.');
+    expect(strange.stderr).toContain('there is no command "frobnicate"\nSee npx scopegate --help.');
   });
 
   test.each(["check", "explain", "token"])("explains %s with examples", async (name) => {
@@ -46,41 +55,55 @@ describe("scopegate", () => {
     expect(stdout).toContain("--json");
   });
 
-  test.each([
-    [["check", "--nope"]],
-    [["check", "a", "b"]],
-    [["check", "absent.toml"]],
-    [["check", "--format", "xml"]],
-    [["explain", "GET"]],
-    [["explain", "GET", "v1"]],
-    [["explain", "get", "/v1"]],
-    [["explain", "GET", "/v1", "--scopes", "charges:read,charges:write"]],
-    [["token", "--scopes", "charges:read,charges:write"]],
-    [["explain", "G T", "/v1"]],
-    [["explain", "GET", "/v1", "--at", "yesterday"]],
-    [["explain", "GET", "/v1", "--at", "2026-02-30T00:00:00Z"]],
-    [["explain", "GET", "/v1", "--at", "2026-13-01T00:00:00Z"]],
-    [["explain", "GET", "/v1", "--at", "2026-02-28T24:00:00Z"]],
-    [["explain", "GET", "/v1", "--ip", "10.0.0"]],
-    [["explain", "GET", "/v1", "--allow-list", "a:b"]],
-    [["explain", "GET", "/v1", "--scopes", "a", "--token", "b"]],
-    [["explain", "GET", "/v1", "--scopes"]],
-    [["token"]],
-    [["token", "--scopes", "charges:read", "--lifetime", "soon"]],
-    [["token", "--scopes", "charges:read", "--lifetime", "0s"]],
-    [["token", "--scopes", "charges:read", "--subject", ""]],
-    [["token", "--scopes", "charges:read", "--allow-list", "charge"]],
-    [["token", "charges:read"]],
-  ])("calls %j wrong usage", async (args) => {
+  test.each<[string[], string]>([
+    [["check", "--nope"], "there is no option --nope\n"],
+    [["check", "a", "b"], "one FILE at most, not 2\n"],
+    [["check", "absent.toml"], "cannot read the policy absent.toml: ENOENT"],
+    [["check", "--", "--help"], "cannot read the policy --help: ENOENT"],
+    [["check", "--format", "xml"], '--format is one of human, json, github, not "xml"\n'],
+    [["explain", "GET"], "METHOD and PATH are needed"],
+    [["explain", "GET", "v1"], 'a path begins with a slash, unlike "v1"'],
+    [["explain", "get", "/v1"], "methods are upper-case: GET, not get"],
+    [
+      ["explain", "GET", "/v1", "--scopes", "charges:read,charges:write"],
+      'scopes are separated by spaces, unlike "charges:read,charges:write"',
+    ],
+    [["explain", "G T", "/v1"], '"G T" is no method'],
+    [["explain", "GET", "/v1", "--at", "yesterday"], 'such as 2026-11-01T12:00:00Z, not "yesterday"'],
+    [["explain", "GET", "/v1", "--at", "2026-02-30T00:00:00Z"], 'not "2026-02-30T00:00:00Z"'],
+    [["explain", "GET", "/v1", "--at", "2026-13-01T00:00:00Z"], 'not "2026-13-01T00:00:00Z"'],
+    [["explain", "GET", "/v1", "--at", "2026-02-28T24:00:00Z"], 'not "2026-02-28T24:00:00Z"'],
+    [["explain", "GET", "/v1", "--ip", "10.0.0"], '--ip takes an address, not "10.0.0"'],
+    [["explain", "GET", "/v1", "--country", "de"], '--country takes a code such as "DE"'],
+    [["explain", "GET", "/v1", "--header", "X-Project"], '--header takes "Name: value", not "X-Project"'],
+    [["explain", "GET", "/v1", "--header", ": a"], '--header takes "Name: value", not ": a"'],
+    [["explain", "GET", "/v1", "--allow-list", "a:b"], "--allow-list goes with --scopes"],
+    [["explain", "GET", "/v1", "--scopes", "a", "--token", "b"], "--token brings its own scopes and allow list"],
+    [["explain", "GET", "/v1", "--scopes"], "Option '--scopes <value>' argument missing"],
+    [["token"], "--scopes is needed"],
+    [
+      ["token", "--scopes", "charges:read,charges:write"],
+      'scopes are separated by spaces, unlike "charges:read,charges:write"',
+    ],
+    [["token", "--scopes", "charges:read", "--lifetime", "soon"], 'a duration such as 15m, not "soon"'],
+    [["token", "--scopes", "charges:read", "--lifetime", "0s"], 'a duration such as 15m, not "0s"'],
+    [["token", "--scopes", "charges:read", "--subject", ""], "--subject takes 1 to 256 characters"],
+    [["token", "--scopes", "charges:read", "--subject", "s".repeat(257)], "--subject takes 1 to 256 characters"],
+    [["token", "--scopes", "charges:read", "--allow-list", "a:b charge"], '--allow-list: "charge": '],
+    [["token", "--scopes", "charges:read", "--allow-list", " "], "--allow-list: expected at least one target"],
+    [["token", "charges:read"], '"charges:read" is not expected here'],
+  ])("calls %j wrong usage, and says why: %s", async (args, message) => {
     const { code, stdout, stderr } = await run(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^scopegate: .+\nSee npx scopegate \w+ --help\.\n$/);
+    expect(stderr).toContain(message);
   });
 
   test.each([
     [["chekc", "--json"], 'there is no command "chekc"; did you mean check?'],
     [["check", "--json", "--nope"], "there is no option --nope"],
     [["check", "--format", "json", "--scrict"], "there is no option --scrict; did you mean --strict?"],
+    [["check", "--json", "--format", "human"], "--json and --format human exclude each other"],
     [["check", "--format=json", "absent.toml"], "cannot read the policy absent.toml"],
     [["explain", "--json", "GET", "/x", "--scope", "a"], "there is no option --scope; did you mean --scopes?"],
     [["token", "--json", "--scopes=charges:read", "--polcy=a"], "there is no option --polcy; did you mean --policy?"],
@@ -180,6 +203,24 @@ describe("scopegate token", () => {
     expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(3600);
   });
 
+  test.each([
+    ["the most that a scope allows", ["--scopes", "charges:write", "--lifetime", "90d"], { lifetime: 90 * 86_400 }],
+    ["the default, where a scope allows more", ["--scopes", "charges:write"], { lifetime: 30 * 86_400 }],
+    ["the longest subject", ["--scopes", "charges:read", "--subject", "s".repeat(256)], { sub: "s".repeat(256) }],
+  ])("signs a token for %s", async (_, args, expected) => {
+    const { exp = 0, iat = 0, sub } = decodeJwt((await run(["token", ...args])).stdout.trim());
+    expect({ lifetime: exp - iat, sub }).toMatchObject(expected);
+  });
+
+  test.each([
+    ["a.b", "SIGNING_KEYS is not JSON"],
+    ['{"keys":[{"kty":"RSA"}]}', "SIGNING_KEYS: key 1 is neither an EC P-256 key nor an Ed25519 key"],
+  ])("refuses the keys %s with their fault: %s", async (unusable, message) => {
+    const env = { SIGNING_KEYS: unusable };
+    const { code, stdout, stderr } = await run(["token", "--scopes", "charges:read", "--json"], env);
+    expect({ code, stderr, ...JSON.parse(stdout) }).toEqual({ code: 1, stderr: "", error: message });
+  });
+
   test("prints JSON, and prefers the environment's keys", async () => {
     const other = await generateSigningKeys();
     const { stdout } = await run(["token", "--scopes", "scopegate:admin", "--json"], { SIGNING_KEYS: other });
@@ -195,7 +236,8 @@ describe("scopegate token", () => {
 
   test.each([
     ["a scope that the policy does not have", ["--scopes", "charge:read"], 'did you mean "charges:read"?'],
-    ["a wildcard that covers nothing", ["--scopes", "nope:*"], '"nope:*"'],
+    ["a wildcard that covers nothing", ["--scopes", "nope:*"], 'the policy has no scope "nope:*"'],
+    ["a name that can be no scope", ["--scopes", "é* *é"], 'the policy has no scope "é*", "*é"'],
     ["no scope", ["--scopes", " "], "at least one scope"],
     [
       "a lifetime over the policy's maximum",
@@ -211,6 +253,21 @@ describe("scopegate token", () => {
       "a lifetime over the least of its scopes'",
       ["--scopes", "charges:write charges:delete", "--lifetime", "1440h"],
       "1440h is over the 30d of charges:delete",
+    ],
+    [
+      "a lifetime over a scope's in minutes",
+      ["--scopes", "charges:read", "--lifetime", "91m", "--policy", "short.toml"],
+      "91m is over the 90m of charges:read",
+    ],
+    [
+      "a lifetime over a scope's in seconds",
+      ["--scopes", "charges:read payouts:read", "--lifetime", "2m", "--policy", "short.toml"],
+      "2m is over the 61s of payouts:read",
+    ],
+    [
+      "a lifetime over the policy's where a scope says the same",
+      ["--scopes", "files:read", "--lifetime", "366d", "--policy", "short.toml"],
+      "366d is over the 365d of [tokens] max_lifetime",
     ],
     [
       "a lifetime over that of a scope it comes to by *",
@@ -243,6 +300,11 @@ describe("scopegate token", () => {
     expect(plain.stderr).toContain(message);
     expect(json.code).toBe(1);
     expect(JSON.parse(json.stdout)).toEqual({ error: expect.stringContaining(message) });
+  });
+
+  test("guesses at what was meant only where something is near", async () => {
+    const { stderr } = await run(["token", "--scopes", "nope chargesread"]);
+    expect(stderr).toBe('scopegate: the policy has no scope "nope", "chargesread" (did you mean "charges:read"?)\n');
   });
 
   test("makes signing keys when there are none, once", async () => {
@@ -383,19 +445,12 @@ describe("scopegate explain", () => {
     expect(unknown.stdout).toContain("an issuer that the policy does not name");
   });
 
-  test("says of a text that is no whole token that it is none, and what is misspelt in what was asked", async () => {
-    const [cut, empty, method, comma] = await Promise.all([
-      run(["explain", "GET", "/v1/charges", "--token", "abc"]),
-      run(["explain", "GET", "/v1/charges", "--token", "a.b."]),
-      run(["explain", "get", "/v1/charges"]),
-      run(["explain", "GET", "/v1/charges", "--scopes", "charges:read,charges:write"]),
-    ]);
-    for (const { code, stdout } of [cut, empty]) {
+  test("says of a text that is no whole token that it is none", async () => {
+    for (const token of ["abc", "a.b.", "a.b.c.d"]) {
+      const { code, stdout } = await run(["explain", "GET", "/v1/charges", "--token", token]);
       expect(code).toBe(1);
       expect(stdout).toContain("the token is not a whole JWT (three parts joined by dots): was it cut off?");
     }
-    expect(method.stderr).toContain("methods are upper-case: GET, not get");
-    expect(comma.stderr).toContain('scopes are separated by spaces, unlike "charges:read,charges:write"');
   });
 
   test("says of an allowed token that it has not been asked whether it is revoked, and of a made-up one only that", async () => {

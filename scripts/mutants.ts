@@ -1,6 +1,6 @@
 /**
- * `npm run mutants`: changes the rooms that decide in thousands of small ways, one at a time, and shows which changes no test
- * notices. Exit code 0: at least 90 % are noticed in every room; 1: not; 2: wrong usage.
+ * `npm run mutants`: changes the rooms that decide, and the command line, in thousands of small ways, one at a time, and
+ * shows which changes no test notices. Exit code 0: at least 90 % are noticed in every room; 1: not; 2: wrong usage.
  *
  * A change that hangs a test counts as noticed, by the time limit, and is counted apart. Those of `test/mutants-accepted.json`
  * do the same as the original, each for the reason given there, and are subtracted.
@@ -18,7 +18,7 @@ import { type Mutant, mutantsOf } from "./mutants/mutations.ts";
 import { createPool, type Outcome, type Pool } from "./mutants/pool.ts";
 import { privateCopy } from "./mutants/private-copy.ts";
 
-const ROOMS = ["request", "policy", "token", "revocation"];
+const ROOMS = ["request", "policy", "token", "revocation", "cli"];
 const NEEDED = 0.9;
 const MOST_FILE_MILLISECONDS = 30_000;
 const USAGE = `Usage: npm run mutants -- [options]

@@ -164,6 +164,8 @@ async function bounded(work: () => unknown): Promise<void> {
 
 async function perform(task: Task): Promise<void> {
   generation++;
+  // A test that never settled may have left another.
+  process.chdir(root);
   change = task.change;
   fc.configureGlobal({ seed: Number(seed), endOnFailure: task.change !== null });
   const told = { longest: 0, count: 0 };

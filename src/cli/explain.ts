@@ -5,6 +5,7 @@
 import { styleText } from "node:util";
 import { parseAddress } from "../policy/conditions/cidr.ts";
 import type { Policy } from "../policy/policy.ts";
+import { printable } from "../policy/printable.ts";
 import type { AllowList } from "../policy/resources/allow-list.ts";
 import { type Caller, type Explanation, explain as explainCall } from "../policy/review/explain.ts";
 import { holderOfScopes } from "../policy/review/hypothetical.ts";
@@ -139,7 +140,8 @@ function print(policy: Policy, explanation: Explanation, hasToken: boolean): voi
   const isAssumed = hasToken && steps.some(({ assumed }) => assumed);
   const yes = isAssumed ? "allowed, as far as this machine can tell (see ~)" : "allowed";
   const outcome = allowed ? styleText("green", yes) : styleText("red", `${status} ${reason ?? ""}`);
-  console.log(`${styleText("bold", `${method} ${path}`)}  ${outcome}`);
+  // Who explains a strange path has it from a log: it must not write to the terminal.
+  console.log(`${styleText("bold", `${method} ${printable(path)}`)}  ${outcome}`);
   for (const step of steps) console.log(line(step));
   const others = candidates.filter(({ won }) => !won);
   if (others.length > 0) console.log("\nOther routes whose pattern has this path:");
@@ -153,7 +155,7 @@ function print(policy: Policy, explanation: Explanation, hasToken: boolean): voi
 
 function line({ step, passed, assumed, detail, needs }: Step): string {
   const mark = !passed ? styleText("red", "✗") : assumed ? styleText("yellow", "~") : styleText("green", "✓");
-  const text = `  ${mark} ${step.padEnd(11)} ${detail}`;
+  const text = `  ${mark} ${step.padEnd(11)} ${printable(detail)}`;
   return passed || needs === undefined
     ? text
     : `${text}\n${styleText("dim", `${" ".repeat(16)}needs ${needsText(step, needs)}`)}`;

@@ -6,6 +6,7 @@
  */
 import { styleText } from "node:util";
 import { closest } from "../policy/near.ts";
+import { printable } from "../policy/printable.ts";
 import { check } from "./check.ts";
 import { asksForJson, type Command, type ExitCode, printJson, Refusal, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
@@ -68,7 +69,8 @@ function misused(error: string, command: string, isJson: boolean): ExitCode {
   return 2;
 }
 
+/** Messages quote arguments, which may come from a log. */
 function complain(...lines: readonly string[]): void {
-  const [first = "", ...others] = lines;
+  const [first = "", ...others] = lines.map((line) => line.split("\n").map(printable).join("\n"));
   console.error([styleText("red", `scopegate: ${first}`, { stream: process.stderr }), ...others].join("\n"));
 }

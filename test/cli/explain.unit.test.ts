@@ -161,6 +161,15 @@ describe("asks as the call is described:", () => {
   });
 });
 
+test("writes nothing to the terminal that the call itself brings", async () => {
+  const path = await explain("GET", "/a\u001b[2J\u009b\u202e");
+  expect(path.stdout).toMatch(/^GET \/a\\u001b\[2J\\u009b\\u202e {2}400 ambiguous_path\n/);
+  const scopes = await explain("GET", "/a", "--scopes", "a:read \u001b[2J");
+  expect(scopes.stdout).toContain("the policy does not know \\u001b[2J, which grants nothing\n");
+  const method = await explain("\u001b[2J", "/a");
+  expect(method.stderr).toBe('scopegate: "\\u001b[2J" is no method\nSee npx scopegate explain --help.\n');
+});
+
 test("shows in colour what is in order, taken for granted and refused, where there are colours", async () => {
   const { stdout } = await scopegate(directory.path, ["explain", "GET", "/office", "--scopes", "office"], {
     FORCE_COLOR: "1",

@@ -1,5 +1,6 @@
 /** What `scopegate check` finds is told in the order of the file, whichever rule found it first. */
 import { afterAll, expect, test } from "vitest";
+import { byLine, type Finding } from "../../src/cli/finding.ts";
 import { directoryWith, scopegate } from "./run.ts";
 
 const HEAD = '[gateway]\npublic_url = "https://api.example.com"\n';
@@ -17,6 +18,20 @@ interface Reported {
   readonly rule: string;
   readonly line: number | null;
 }
+
+test("what has no line stands last, in either order", () => {
+  const finding = (line: number | null): Finding => ({
+    ...{ rule: "r", severity: "error", at: "", message: "", why: "", mend: "" },
+    line,
+  });
+  const sorted = (lines: (number | null)[]) =>
+    lines
+      .map(finding)
+      .sort(byLine)
+      .map(({ line }) => line);
+  expect(sorted([null, 2, 1])).toEqual([1, 2, null]);
+  expect(sorted([2, 1, null])).toEqual([1, 2, null]);
+});
 
 test.each<[string, (number | null)[], string[]]>([
   ["faults.toml", [4, 5, 6], ["SG001", "SG001", "SG001"]],

@@ -12,6 +12,7 @@ const directory = directoryWith({
   "one.toml": `${HEAD}[routes]\n${WRITING}\n`,
   "two.toml": `${HEAD}[routes]\n${WRITING}\n${STALE}\n`,
   "broken.toml": `${HEAD}[routes]\n"GET /a" = "nope"\n`,
+  "a,b:50%.toml": `${HEAD}[routes]\n${WRITING}\n`,
   "bare.toml": '[routes]\n"GET /a" = "nope"\n',
 });
 afterAll(() => directory.remove());
@@ -70,6 +71,14 @@ test.each<[string, number, string[]]>([
       "bare.toml: 2 errors, 0 warnings",
     ],
   ],
+  [
+    "a,b:50%.toml",
+    0,
+    [
+      `::warning file=a%2Cb%3A50%25.toml,line=4,title=scopegate SG103::GET,PUT /a: ${ofRoute}. ${told("SG103")}`,
+      "a,b:50%.toml: 0 errors, 1 warning",
+    ],
+  ],
 ])("annotates %s for GitHub, with exit code %i", async (file, code, lines) => {
   const wanted = { code, stdout: `${lines.join("\n")}\n`, stderr: "" };
   expect(await scopegate(directory.path, ["check", file], { GITHUB_ACTIONS: "true" })).toEqual(wanted);
@@ -77,6 +86,15 @@ test.each<[string, number, string[]]>([
   expect(await scopegate(directory.path, ["check", file, "--format=human"], { GITHUB_ACTIONS: "true" })).not.toEqual(
     wanted,
   );
+});
+
+test("tells people the same faults where another command needs the policy", async () => {
+  const faults = [`bare.toml ${missing}`, `bare.toml:2 ${ofScope}`];
+  expect(await scopegate(directory.path, ["explain", "GET", "/a", "--policy", "bare.toml"])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: ["scopegate: the policy does not load:", ...faults, ""].join("\n"),
+  });
 });
 
 test("takes --json and --format json for the same", async () => {

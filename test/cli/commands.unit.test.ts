@@ -33,15 +33,20 @@ const run = (args: readonly string[], env: Record<string, string> = {}): Promise
 
 describe("scopegate", () => {
   test("prints its commands, and says no to what is none of them", async () => {
-    const [help, none, unknown, strange] = await Promise.all([
+    const [help, short, word, none, unknown, strange] = await Promise.all([
       run(["--help"]),
+      run(["-h"]),
+      run(["help"]),
       run([]),
       run(["chekc"]),
       run(["frobnicate"]),
     ]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
-    for (const name of ["check", "explain", "token"]) expect(help.stdout).toContain(`  ${name} `);
-    expect(none).toMatchObject({ code: 2, stdout: "" });
+    for (const line of ["check     says", "explain   says", "token     signs"]) {
+      expect(help.stdout).toContain(`\n  ${line} `);
+    }
+    expect([short, word]).toEqual([help, help]);
+    expect(none).toEqual({ code: 2, stdout: "", stderr: help.stdout });
     expect(unknown).toMatchObject({ code: 2, stdout: "" });
     expect(unknown.stderr).toContain('there is no command "chekc"; did you mean check?\nSee npx scopegate --help.');
     expect(strange.stderr).toContain('there is no command "frobnicate"\nSee npx scopegate --help.');
@@ -53,16 +58,19 @@ describe("scopegate", () => {
     expect(stdout).toContain(`Usage: scopegate ${name}`);
     expect(stdout).toContain("Examples:");
     expect(stdout).toContain("--json");
+    expect([await run(["help", name]), await run([name, "-h"])]).toEqual(Array(2).fill({ code, stdout, stderr: "" }));
   });
 
   test.each<[string[], string]>([
     [["check", "--nope"], "there is no option --nope\n"],
+    [["check", "--hepl"], "there is no option --hepl; did you mean --help?\n"],
+    [["check", "--", "--json", "b"], "one FILE at most, not 2\n"],
     [["check", "a", "b"], "one FILE at most, not 2\n"],
     [["check", "absent.toml"], "cannot read the policy absent.toml: ENOENT"],
     [["check", "--", "--help"], "cannot read the policy --help: ENOENT"],
     [["check", "--format", "xml"], '--format is one of human, json, github, not "xml"\n'],
     [["explain", "GET"], "METHOD and PATH are needed"],
-    [["explain", "GET", "v1"], 'a path begins with a slash, unlike "v1"'],
+    [["explain", "GET", "v1/charges"], 'a path begins with a slash, unlike "v1/charges"'],
     [["explain", "get", "/v1"], "methods are upper-case: GET, not get"],
     [
       ["explain", "GET", "/v1", "--scopes", "charges:read,charges:write"],
@@ -75,10 +83,13 @@ describe("scopegate", () => {
     [["explain", "GET", "/v1", "--at", "2026-02-28T24:00:00Z"], 'not "2026-02-28T24:00:00Z"'],
     [["explain", "GET", "/v1", "--ip", "10.0.0"], '--ip takes an address, not "10.0.0"'],
     [["explain", "GET", "/v1", "--country", "de"], '--country takes a code such as "DE"'],
+    [["explain", "GET", "/v1", "--country", "DEU"], '--country takes a code such as "DE"'],
+    [["explain", "GET", "/v1", "--country", "xDE"], '--country takes a code such as "DE"'],
     [["explain", "GET", "/v1", "--header", "X-Project"], '--header takes "Name: value", not "X-Project"'],
     [["explain", "GET", "/v1", "--header", ": a"], '--header takes "Name: value", not ": a"'],
     [["explain", "GET", "/v1", "--allow-list", "a:b"], "--allow-list goes with --scopes"],
     [["explain", "GET", "/v1", "--scopes", "a", "--token", "b"], "--token brings its own scopes and allow list"],
+    [["explain", "GET", "/v1", "--allow-list", "a:b", "--token", "b"], "--token brings its own scopes and allow list"],
     [["explain", "GET", "/v1", "--scopes"], "Option '--scopes <value>' argument missing"],
     [["token"], "--scopes is needed"],
     [
@@ -86,10 +97,13 @@ describe("scopegate", () => {
       'scopes are separated by spaces, unlike "charges:read,charges:write"',
     ],
     [["token", "--scopes", "charges:read", "--lifetime", "soon"], 'a duration such as 15m, not "soon"'],
+    [["token", "--scopes", "charges:read", "--lifetime", "99999d or so"], 'not "99999d or so"'],
+    [["token", "--scopes", "charges:read", "--lifetime", "some 99999d"], 'not "some 99999d"'],
     [["token", "--scopes", "charges:read", "--lifetime", "0s"], 'a duration such as 15m, not "0s"'],
     [["token", "--scopes", "charges:read", "--subject", ""], "--subject takes 1 to 256 characters"],
     [["token", "--scopes", "charges:read", "--subject", "s".repeat(257)], "--subject takes 1 to 256 characters"],
     [["token", "--scopes", "charges:read", "--allow-list", "a:b charge"], '--allow-list: "charge": '],
+    [["token", "--scopes", "charges:read", "--allow-list", "a b"], '; "b": '],
     [["token", "--scopes", "charges:read", "--allow-list", " "], "--allow-list: expected at least one target"],
     [["token", "charges:read"], '"charges:read" is not expected here'],
   ])("calls %j wrong usage, and says why: %s", async (args, message) => {
@@ -170,11 +184,11 @@ describe("scopegate check", () => {
   test("writes annotations for GitHub, each on one line, whatever stands in the policy", async () => {
     writeFileSync(
       join(directory.path, "evil.toml"),
-      `${POLICY}\n[[checks.silence]]\nrule = "x\\n::error::owned"\nreason = "r"\n`,
+      `${POLICY}\n[[checks.silence]]\nrule = "x\\r\\n::error::owned"\nreason = "r"\n`,
     );
     const { code, stdout } = await run(["check", "evil.toml"], { GITHUB_ACTIONS: "true" });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^::warning file=evil\.toml,line=\d+,title=scopegate SG190::x%0A::error::owned: /);
+    expect(stdout).toMatch(/^::warning file=evil\.toml,line=\d+,title=scopegate SG190::x%0D%0A::error::owned: /);
     expect(stdout.split("\n").filter((line) => line.startsWith("::"))).toHaveLength(1);
   });
 });

@@ -17,7 +17,8 @@ audience = "api"
 [[issuers]]
 issuer = "${OTHER}"
 audience = ["here", "there"]
-algorithms = ["RS256"]
+algorithms = ["RS256", "EdDSA"]
+scope_claim = "scp"
 [scopes.a]
 description = "d"
 owner = "o"
@@ -32,7 +33,7 @@ afterAll(() => directory.remove());
 
 const encoded = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 const own = { iss: OWN, aud: "api", sub: "s", client_id: "c", jti: "j", scope: "a", iat: NOW, exp: NOW + 600 };
-const other = { iss: OTHER, aud: "there", scope: "a", iat: NOW, exp: NOW + 600 };
+const other = { iss: OTHER, aud: "there", scp: "a", iat: NOW, exp: NOW + 600 };
 
 /** A token whose signature nobody can verify. */
 function unverifiable(claims: object, alg = "iss" in claims && claims.iss === OWN ? "ES256" : "RS256"): string {
@@ -64,6 +65,7 @@ describe("a token of this gateway whose key is not here", () => {
     [{ iat: NOW - 3629 }, "/a", "allowed", UNCHECKED],
     [{ iat: NOW - 3630 }, "/a", "token_expired", "the token has outlived the max_lifetime of its scopes"],
     [{ auth_time: NOW - 61 }, "/fresh", "condition_not_met", UNCHECKED],
+    [{ auth_time: "now" }, "/a", "token_invalid", "the token is not valid here: times"],
     [{ allow_list: ["a:1"] }, "/a/1", "allowed", UNCHECKED],
     [{ allow_list: ["a:1"] }, "/a/2", "resource_not_allowed", UNCHECKED],
     [{ conditions: { countries: ["DE"] } }, "/a", "condition_not_met", UNCHECKED],
@@ -89,11 +91,24 @@ describe("a token of another issuer", () => {
     [{ allow_list: ["a:1"] }, "/a/1", "allowed", ELSEWHERE],
     [{ allow_list: ["a:1"] }, "/a/2", "resource_not_allowed", ELSEWHERE],
     [{ conditions: { countries: ["DE"] } }, "/a", "allowed", ELSEWHERE],
+    [
+      { scp: undefined, scope: "a" },
+      "/a",
+      "scope_insufficient",
+      `${ELSEWHERE}; the token has no claim "scp" (scope_claim)`,
+    ],
+    [
+      { iss: "x" },
+      "/a",
+      "token_invalid",
+      `the token comes from an issuer that the policy does not name: its iss is "x"; the policy has "${OWN}", "${OTHER}"`,
+    ],
   ])("with %j, for %s: %s", async (claims, target, outcome, said) => {
     expect(await explained(target, unverifiable({ ...other, ...claims }))).toEqual({ outcome, said });
   });
 
-  test("by an algorithm that the policy does not accept is refused", async () => {
+  test("by one of its algorithms is judged, and by another refused", async () => {
+    expect(await explained("/a", unverifiable(other, "Ed25519"))).toEqual({ outcome: "allowed", said: ELSEWHERE });
     expect(await explained("/a", unverifiable(other, "ES256"))).toEqual({
       outcome: "token_invalid",
       said: "the token is signed by an algorithm that the policy does not accept",
@@ -120,6 +135,10 @@ test("a token that the local keys verify is judged at the time that is asked abo
   expect(await ask({ iat: NOW - 3630 })).toEqual({
     outcome: "token_expired",
     said: "the token has outlived the max_lifetime of its scopes",
+  });
+  expect(await explained("/a", unverifiable(own), { SIGNING_KEYS: keys })).toEqual({
+    outcome: "allowed",
+    said: "its signature is not checked: its key is not among the local SIGNING_KEYS",
   });
   expect(await ask({ aud: "x" })).toEqual({
     outcome: "token_invalid",

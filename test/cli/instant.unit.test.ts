@@ -21,6 +21,8 @@ test.each([
   "2026-01-01T00:00:60Z",
   "2026-01-01T00:00:00",
   "2026-01-01",
+  "2026-01-01T00:00:00Z (noon)",
+  "(noon) 2026-01-01T00:00:00Z",
   "now",
 ])("%s is no time", (text) => {
   expect(instantOf(text)).toBeNull();

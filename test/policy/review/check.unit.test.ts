@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { METHODS } from "node:http";
 import { expect, test } from "vitest";
 import { loadPolicy } from "../../../src/policy/load.ts";
 import { checkPolicy } from "../../../src/policy/review/check.ts";
+import { oddMethod } from "../../../src/policy/review/method.ts";
 import { RULES } from "../../../src/policy/review/rules.ts";
 
 const NOW = Date.parse("2026-06-01T00:00:00Z") / 1000;
@@ -49,7 +51,9 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
   ["a scope on a GET and on a POST", '"GET /a" = "x"\n"POST /a" = "x"', scope("x"), ["SG102 x"]],
   ["a scope on one route with both kinds of method", '"GET,PATCH /a" = "x"', scope("x"), ["SG102 x"]],
   ["a scope on a route of any method", '"* /a" = "x"', scope("x"), ["SG102 x"]],
+  ["a scope on a HEAD and on a DELETE", '"HEAD,DELETE /a" = "x"\n"GET /a" = "r"', scope("x"), ["SG102 x"]],
   ["a public DELETE", '"GET /a" = "r"\n"DELETE /a" = { public = true }', "", ["SG103 DELETE /a"]],
+  ["a public PATCH", '"GET,PATCH /a" = { public = true }', "", ["SG103 GET,PATCH /a"]],
   ["a POST for any token", '"GET,POST /a" = { authenticated = true }', "", ["SG103 GET,POST /a"]],
   ["not a public GET", '"GET /a" = { public = true }', "", []],
   [
@@ -63,6 +67,24 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
     '"GET /a/*" = { all = ["r"], resource = [] }\n"GET /a/:b/c" = "x"',
     scope("x", 'implies = ["r"]'),
     ["SG104 GET /a/*"],
+  ],
+  [
+    "a wide route that one of two scopes opens, over one that only the other opens",
+    '"GET /a/*" = { any = ["r", "x"], resource = [] }\n"GET /a/b" = "r"',
+    scope("x"),
+    ["SG104 GET /a/*"],
+  ],
+  [
+    "not a wide route over one that its scope opens too",
+    '"GET /a/*" = { all = ["r"], resource = [] }\n"GET /a/b" = { any = ["x", "r"] }',
+    scope("x"),
+    [],
+  ],
+  [
+    "a wide route that shares one of its methods with the narrow one, or any",
+    '"GET,OPTIONS /a/*" = { authenticated = true, resource = [] }\n"PROPFIND,GET /a/b" = "r"\n"GET /c/*" = { authenticated = true, resource = [] }\n"* /c/d" = { all = ["x"] }',
+    scope("x"),
+    ["SG102 x", "SG104 GET,OPTIONS /a/*", "SG104 GET /c/*"],
   ],
   [
     "not a wide route that asks for more",
@@ -130,6 +152,12 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
     "",
     '[[issuers]]\nissuer = "http://localhost:9/"\naudience = "a"',
     ["SG108 http://localhost:9/"],
+  ],
+  [
+    "an issuer over plain HTTP, and not one that only says so",
+    "",
+    '[[issuers]]\nissuer = "HTTP://localhost:9/"\naudience = "a"\n[[issuers]]\nissuer = "https://i.example/http:"\naudience = "a"',
+    ["SG108 HTTP://localhost:9/"],
   ],
   [
     "keys over plain http",
@@ -225,6 +253,23 @@ const CASES: readonly (readonly [name: string, routes: string, more: string, exp
     ["SG102 x"],
   ],
   [
+    "not a name of another case that stands for more than what the others have",
+    '"GET /v/A/:x" = "r"\n"GET /v/a/0" = "r"\n"GET /v/B/:x" = "r"\n"GET /v/b/~-~" = "r"',
+    "",
+    [],
+  ],
+  ...[["/:x+"], ["", "/:x/:y+"], ["", "/:x", "/:x/:y/:z+"], ["", "/:x", "/:x/:y"]].map(
+    (others) =>
+      [
+        `not a star of another case where the others have only ${others.map((below) => `/v/a${below}`).join(", ")}`,
+        ["/v/A/*", ...others.map((below) => `/v/a${below}`)]
+          .map((pattern) => `"GET ${pattern}" = { all = ["r"], resource = [] }`)
+          .join("\n"),
+        "",
+        [],
+      ] as const,
+  ),
+  [
     "not a route of another case where the origin tells them apart",
     '"GET /v/A" = "r"\n"GET /v/a" = "r"',
     "[origin]\ncase_sensitive_paths = true",
@@ -241,6 +286,51 @@ test.each(CASES)("finds %s", (_, routes, more, expected) => {
 
 test("finds report mode", () => {
   expect(found(policyText("").replace("[scopes.r]", 'mode = "report"\n[scopes.r]'))).toEqual(["SG111 gateway"]);
+});
+
+test("says where in the policy each finding stands", () => {
+  const loaded = loadPolicy(
+    policyText(
+      '"GETT,GET,PUT /a/*" = { public = true }',
+      `${scope("x", 'sunset = "2026-01-01"\nmax_lifetime = "400d"')}
+[tokens]
+max_lifetime = "366d"
+[origin]
+url = "http://api.example.com"
+[[issuers]]
+issuer = "https://i.example/"
+audience = "a"
+[[issuers]]
+issuer = "http://localhost/"
+audience = "a"
+legacy_scopes = ["*"]
+[[checks.silence]]
+rule = "SG112"
+at = "nobody"
+reason = "r"`,
+    ).replace("[scopes.r]", 'mode = "report"\n[scopes.r]'),
+  );
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.faults));
+  const places = checkPolicy(loaded.policy, NOW).map(({ rule, path }) => [rule, ...path].join(" "));
+  expect(places).toEqual([
+    "SG101 scopes x",
+    "SG103 routes GETT,GET,PUT /a/*",
+    "SG107 scopes x",
+    "SG108 issuers 1",
+    "SG109 tokens max_lifetime",
+    "SG109 scopes x",
+    "SG110 issuers 1 legacy_scopes",
+    "SG111 gateway mode",
+    "SG112 origin url",
+    "SG113 routes GETT,GET,PUT /a/*",
+    "SG190 checks silence 0",
+  ]);
+  const looped = loadPolicy(policyText("", '[origin]\nurl = "https://api.example.com"'));
+  expect(looped.ok && checkPolicy(looped.policy, NOW)).toMatchObject([{ rule: "SG116", path: ["origin", "url"] }]);
+});
+
+test("takes no method that Node's own server takes for one that nobody sends", () => {
+  expect(METHODS.map(oddMethod).filter((odd) => odd !== null)).toEqual([]);
 });
 
 test("is silent where the policy says so, and only there", () => {

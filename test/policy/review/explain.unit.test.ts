@@ -107,6 +107,14 @@ test.each<[string, string, Asked, number, string | undefined]>([
   expect([explanation.status, explanation.reason]).toEqual([status, reason]);
   expect(explanation.allowed).toBe(status === 200);
   expect(explanation.steps.every(({ passed }) => passed)).toBe(explanation.allowed);
+  expect(explanation.steps[0]?.step).toBe("path");
+  for (const each of explanation.steps) {
+    expect(each).toMatchObject({
+      step: expect.stringMatching(/^[a-z]+$/),
+      passed: expect.any(Boolean),
+      detail: expect.stringMatching(/./),
+    });
+  }
 });
 
 describe("says", () => {

@@ -23,7 +23,7 @@ function policyOf(text: string): Policy {
 const POLICY = policyOf(`
 ${scope("a:read")}${scope("a:write", 'implies = ["a:read"]')}${scope("a:all", 'implies = ["a:write"]')}
 ${scope("today", 'sunset = "2026-06-01T12:00:00Z"')}${scope("later", 'sunset = "2026-06-01T12:00:01Z"')}
-${scope("office", 'cidr = ["10.0.0.0/8"]\nhours = { tz = "UTC", days = ["mon", "tue"], from = "08:30", to = "18:05" }')}
+${scope("office", 'cidr = ["10.0.0.0/8"]\nhours = { tz = "UTC", days = ["mon", "tue", "wed", "fri", "sat", "sun"], from = "08:30", to = "18:05" }')}
 ${scope("away", 'not_cidr = ["10.0.0.0/8", "2001:db8::/32"]\ncountries = ["DE", "FR"]')}
 [routes]
 "GET /" = { authenticated = true, resource = [] }
@@ -34,6 +34,7 @@ ${scope("away", 'not_cidr = ["10.0.0.0/8", "2001:db8::/32"]\ncountries = ["DE", 
 "GET /today" = { all = ["today"], resource = [] }
 "GET /either" = { any = ["office", "away"], resource = [], max_token_age = "1m" }
 "GET /b/:id" = { all = ["a:read"], resource = "b:{id}" }
+"GET /q" = { all = ["a:read"], resource = "q:{query.id}" }
 "GET /b/:id/:other" = { all = ["a:read"], resource = [] }
 "GET /b/c" = { all = ["a:read"], resource = [] }
 "* /b/c" = { all = ["a:write"], resource = [] }
@@ -53,6 +54,7 @@ interface Asked {
   readonly issuedAt?: number | null;
   readonly ip?: string | null;
   readonly country?: string | null;
+  readonly at?: string;
   readonly refused?: Extract<Caller, { kind: "refused" }>;
 }
 
@@ -68,13 +70,14 @@ function holder(scopes: readonly string[], { conditions, issuedAt = NOW }: Asked
 /** `step: detail` for each step; a `!` where it does not pass. */
 function steps(call: string, asked: Asked = {}): string[] {
   const [method = "", target = ""] = call.split(" ");
-  const { scopes, ip = "10.1.2.3", country = "DE" } = asked;
+  const { scopes, ip = "10.1.2.3", country = "DE", at } = asked;
   const caller: Caller =
     asked.refused ??
     (scopes === undefined
       ? { kind: "anonymous" }
       : { kind: "holder", holder: holder(scopes, asked), token: { detail: "t" }, revocation: { detail: "r" } });
-  const question = { method, target, header: () => null, address: ip, country, nowSeconds: NOW, caller };
+  const nowSeconds = at === undefined ? NOW : Date.parse(at) / 1000;
+  const question = { method, target, header: () => null, address: ip, country, nowSeconds, caller };
   return explain(POLICY, question).steps.map(({ step, passed, detail }) => `${passed ? "" : "! "}${step}: ${detail}`);
 }
 
@@ -93,6 +96,13 @@ describe("explain says", () => {
   test.each<[string, Asked, string]>([
     ["GET /a", { scopes: ["a:write"] }, "scopes: holds a:read"],
     ["PUT /a", { scopes: ["a:write"] }, "scopes: holds a:write"],
+    ["PUT /a", { scopes: ["a:write", "a:read"] }, "scopes: holds a:write"],
+    ["GET /either", { scopes: ["office", "away"] }, "scopes: holds office, or away"],
+    [
+      "PUT /a",
+      { scopes: [] },
+      "! scopes: lacks a:write (which a:all also grants); or lacks a:read (which a:write, a:all also grants) and today (past its sunset: nothing grants it)",
+    ],
     ["GET /a", { scopes: [] }, "! scopes: lacks a:read (which a:write, a:all also grants)"],
     [
       "PUT /a",
@@ -110,6 +120,10 @@ describe("explain says", () => {
   test("of resources what the route touches", () => {
     expect(step("resources", "GET /", { scopes: [] })).toBe("resources: the route touches none");
     expect(step("resources", "GET /a", { scopes: [] })).toBe("resources: are covered");
+    expect(step("resources", "GET /q?id=1", { scopes: [] })).toBe("resources: are covered");
+    expect(step("resources", "GET /q?id=1&id=1", { scopes: [] })).toBe(
+      "! resources: the request names a resource more than once",
+    );
     expect(step("resources", "GET /all", {})).toBe("! resources: nothing covers them");
     const needs = (target: string) =>
       explain(POLICY, {
@@ -139,6 +153,12 @@ describe("explain says", () => {
       { scopes: ["away"], ip: "2001:db8::1", country: null },
       "! conditions: does not hold: not_cidr (away), countries (away)",
     ],
+    [
+      "GET /either",
+      { scopes: ["office"], at: "2026-06-01T18:05:00Z" },
+      "! conditions: does not hold: max_token_age (route), hours (office)",
+    ],
+    ["GET /a", { scopes: ["a:read"], conditions: [{ hours: 1 }] }, "! conditions: does not hold: token (token)"],
     ["GET /a", { scopes: ["a:read"], conditions: { what: 1 } }, "! conditions: does not hold: token (token)"],
     [
       "GET /a",
@@ -163,7 +183,7 @@ describe("explain says", () => {
     expect((needs as readonly ConditionCheck[]).map(({ of, wants, holds }) => [of, wants, holds])).toEqual([
       ["route", "a token of at most 60 s", true],
       ["office", "an address in 10.0.0.0/8", true],
-      ["office", "mon, tue from 08:30 to 18:05 in its time zone", true],
+      ["office", "mon, tue, wed, fri, sat, sun from 08:30 to 18:05 in its time zone", true],
       ["away", "an address outside 10.0.0.0/8, 2001:db8::/32", false],
       ["away", "a caller from DE, FR", true],
     ]);
@@ -234,6 +254,14 @@ describe("explain says", () => {
 
   test.each<[string, string[], string[]]>([
     [
+      "GET /1...2/x",
+      ["GET /:base...:head/x", "GET /:a...:b/:c"],
+      [
+        "GET /:base...:head/x: is the most specific pattern that has GET",
+        '! GET /:a...:b/:c: is less specific: its segment 2 is ":c", not "x"',
+      ],
+    ],
+    [
       "GET /x/b/b",
       ["GET /:path+/:name/b", "GET /:path+/b"],
       [
@@ -278,6 +306,26 @@ describe("explain says", () => {
       "token: is genuine and current",
       "! revocation: stops here",
     ]);
+  });
+
+  test("of a public route that no token is looked at", () => {
+    expect(steps("GET /h")).toEqual([
+      "path: is canonical",
+      "route: GET,HEAD /h: is the only pattern that has the path",
+      "credentials: the route is public: no token is looked at",
+      "conditions: there are none",
+    ]);
+  });
+
+  test.each([
+    ["GET /a//b", "! path: the path has no canonical spelling: it can be read in more than one way"],
+    ["GET /a%2Fb", "! path: the path holds an encoded slash, and no route that says encoded_slash = true decides it"],
+    ["GET /none", "! route: no route has this path, and what is not mapped is refused"],
+    ["PATCH /a", "! route: no route has PATCH here"],
+    ["GET /case/X", "! route: in another case the path falls on another route"],
+  ])("of %s where it ends: %s", (call, line) => {
+    const said = steps(call);
+    expect(said).toEqual(line.startsWith("! path") ? [line] : ["path: is canonical", line]);
   });
 
   test("of the path how it is matched, and of the route which it is", () => {
@@ -340,8 +388,10 @@ describe("check says", () => {
       `${scope("s", 'sunset = "2026-06-01T12:00:00Z"')}[routes]\n"GET /a" = "s"`,
       ['SG107 "s" has set on 2026-06-01, and "GET /a" still names it'],
     ],
+    ['[tokens]\nmax_lifetime = "366d"\n[routes]', ["SG109 [tokens] max_lifetime is longer than 365d"]],
+    ['mode = "report"\n[routes]', ["SG111 the gateway reports and does not enforce"]],
     [
-      `${scope("s", 'sunset = "2026-01-01"')}[routes]\n"GET /a" = "s"\n"GET /b" = "s"`,
+      `${r}${scope("s", 'sunset = "2026-01-01"')}[routes]\n"GET /a" = "s"\n"GET /b" = "s"\n"GET /c" = "r"`,
       ['SG107 "s" has set on 2026-01-01, and "GET /a", "GET /b" still name it'],
     ],
     [`${scope("s", 'sunset = "2026-01-01"')}[routes]`, ['SG101 no route needs "s"', 'SG107 "s" has set on 2026-01-01']],
@@ -362,17 +412,18 @@ describe("check says", () => {
       ],
     ],
     [
-      `${r}[routes]\n"GET /a/:b" = { all = ["r"], resource = "a::b" }\n"GET /b/:c" = { all = ["r"], resource = "b::d" }`,
+      `${r}[routes]\n"GET /a/:b" = { all = ["r"], resource = "a::b" }\n"GET /b/:c" = { all = ["r"], resource = "b::d" }\n"GET /c/:d/:e" = { all = ["r"], resource = "c:x/:d/:e" }`,
       [
         'SG114 "GET /a/:b" takes "a::b" to the letter; did you mean "a:{b}"?',
         'SG114 "GET /b/:c" takes "b::d" to the letter',
+        'SG114 "GET /c/:d/:e" takes "c:x/:d/:e" to the letter; did you mean "c:x/{d}/{e}"?',
       ],
     ],
     [
-      `${r}[routes]\n"GET /A" = "r"\n"GET /a" = "r"\n"GET,OPTIONS /B" = "r"\n"GET /b" = "r"\n"GET /_Scopegate" = "r"\n"GET /%5C" = "r"`,
+      `${r}[routes]\n"GET /A" = "r"\n"GET /a" = "r"\n"GET,OPTIONS,PROPFIND /B" = "r"\n"PROPFIND,GET /b" = "r"\n"GET /_Scopegate" = "r"\n"GET /%5C" = "r"`,
       [
         'SG115 "GET /A" can never be reached: its paths are those of "GET /a" in another spelling',
-        'SG115 "GET,OPTIONS /B" can never be reached with GET: its paths are those of "GET /b" in another spelling',
+        'SG115 "GET,OPTIONS,PROPFIND /B" can never be reached with GET, PROPFIND: its paths are those of "PROPFIND,GET /b" in another spelling',
         'SG115 "GET /_Scopegate" can never be reached: its paths are those of another route or the gateway itself in another spelling',
         'SG115 "GET /%5C" can never be reached: its path holds an encoded slash, and it does not say encoded_slash = true',
       ],

@@ -169,6 +169,28 @@ describe("explain says", () => {
     expect(step("conditions", call, asked)).toBe(line);
   });
 
+  test("of each requirement what it needs, whether it holds or not", () => {
+    const needs = (method: string, target: string, scopes: string[], conditions?: unknown) =>
+      explain(POLICY, {
+        ...{ method, target, header: () => null, address: null, country: null, nowSeconds: NOW },
+        caller: {
+          ...{ kind: "holder", holder: holder(scopes, { conditions }) },
+          ...{ token: { detail: "t" }, revocation: { detail: "r" } },
+        },
+      })
+        .steps.slice(-3)
+        .map((each) => each.needs);
+    const either = [["a:write"], ["a:read", "today"]];
+    expect(needs("PUT", "/a", ["a:write"])).toEqual([either, ["a:1", "b:*"], undefined]);
+    expect(needs("PUT", "/a", [])).toEqual([either, ["a:1", "b:*"], undefined]);
+    expect(needs("GET", "/q?id=1&id=2", ["a:read"])).toEqual([[["a:read"]], ["q:{query.id}"], undefined]);
+    expect(needs("GET", "/", [], { what: 1 })).toEqual([
+      undefined,
+      [],
+      [{ of: "token", condition: "token", holds: false, wants: "conditions that can be read" }],
+    ]);
+  });
+
   test("what each condition wants", () => {
     const { steps } = explain(POLICY, {
       method: "GET",

@@ -4,9 +4,10 @@
  * Guarantees: an origin is allowed by its exact spelling or by `*`, never by a part of it; cookies are never allowed.
  * Leaves to `withHeaders` that the API's own answer to the same question gives way to this one.
  *
- * Trade-off: an answer to a request without an Origin header gets no `Vary`, because a header costs such a request more
- * than anything else that the gateway does to its answer; a cache that keeps it serves it to a page that cannot
- * read it, which fails closed.
+ * Trade-off: an answer to a request without an Origin header varies, too, though a header costs such a request more than
+ * anything else that the gateway does to its answer. A browser keeps what an image or a link brought and serves it to
+ * the next page that asks (Fetch standard, "CORS protocol and HTTP caches"): one that is allowed could not read it, and
+ * with the API's own `Access-Control-Allow-Origin: *` one that is not could.
  */
 import type { CorsPolicy } from "../policy/policy.ts";
 
@@ -15,10 +16,9 @@ type Header = (name: string) => string | null;
 /** Besides what every page may read: what a refused or deprecated call says. */
 const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After, Deprecation, Sunset";
 
-/** What every answer says, refusals too, to a request with this Origin header. */
+/** What every answer says, refusals too, to a request with this Origin header, or with none. */
 export function corsHeaders(cors: CorsPolicy, origin: string | null): readonly [name: string, value: string][] {
-  if (origin === null) return [];
-  const allowed = allowedOrigin(cors, origin);
+  const allowed = origin === null ? null : allowedOrigin(cors, origin);
   if (allowed === null) return [["Vary", "Origin"]];
   return [
     ["Access-Control-Allow-Origin", allowed],

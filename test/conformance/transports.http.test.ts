@@ -296,17 +296,21 @@ describe("CORS (Fetch standard §3.2)", () => {
     }
   });
 
-  test("a page that the policy does not name gets no leave from the origin either", async () => {
+  test.each([
+    ["a page that the policy does not name gets", { Origin: "https://evil.test" }],
+    ["what no page asked for, and a browser may keep for one, has", {}],
+  ])("%s no leave from the origin either", async (_, headers: Record<string, string>) => {
     at("/open/lax", (request, response) => {
       response.writeHead(200, {
-        "Access-Control-Allow-Origin": String(request.headers["origin"]),
+        "Access-Control-Allow-Origin": request.headers["origin"] ?? "*",
         "Access-Control-Allow-Credentials": "true",
       });
       response.end();
     });
-    const response = await withCors.fetch("/open/lax", { headers: { Origin: "https://evil.test" } });
+    const response = await withCors.fetch("/open/lax", { headers });
     expect(response.status).toBe(200);
     expect([...response.headers.keys()].filter((name) => name.startsWith("access-control-allow"))).toEqual([]);
+    expect(response.headers.get("vary")).toMatch(/origin/i);
   });
 
   test("every answer to an allowed page says so, refusals too, and the origin's own leave gives way", async () => {

@@ -66,17 +66,19 @@ function send(url: string, origin: Origin, request: Request, headers: Headers): 
   return origin.fetch(new Request(url, request), { headers, redirect: "manual", cf });
 }
 
+const LEFT_BY_THE_RUNTIME = ["Proxy-Connection", "Proxy-Authenticate"];
+
 /**
  * RFC 9110 §7.6.1. The runtime has taken out what it knows of, of a response from the network even `Connection`, so
  * that what that names cannot be told; these are what it leaves. A response with none of them stays as it is.
  */
 function withoutHopByHop(response: Response, origin: Origin): Response {
-  const { headers, status } = response;
+  const { headers } = response;
   const isNamed = origin.bound && headers.has("Connection");
-  if (!isNamed && status !== 407 && !headers.has("Proxy-Connection")) return response;
+  if (!isNamed && !LEFT_BY_THE_RUNTIME.some((name) => headers.has(name))) return response;
   const copy = new Response(response.body, response);
   removeNamedByConnection(copy.headers);
-  for (const name of ["Connection", "Proxy-Connection", "Proxy-Authenticate"]) copy.headers.delete(name);
+  for (const name of ["Connection", ...LEFT_BY_THE_RUNTIME]) copy.headers.delete(name);
   return copy;
 }
 

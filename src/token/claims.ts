@@ -31,7 +31,8 @@ export type ClaimFault =
   | "subject"
   | "client"
   | "token_id"
-  | "required_claim";
+  | "required_claim"
+  | "scope";
 
 export type ClaimsOutcome =
   | { readonly kind: "valid"; readonly claims: TokenClaims }
@@ -81,9 +82,14 @@ export function judgeOwnClaims(jws: Jws, audience: string, nowSeconds: number, s
   if (outcome.kind === "invalid") return outcome;
   const { claims } = outcome;
   const complete = claims.subject !== null && claims.jti !== null && claims.issuedAtSeconds !== null;
-  if (!complete || !Object.hasOwn(payload, "client_id")) return invalid("required_claim");
+  if (!complete || !OWN_CLAIMS.every((name) => Object.hasOwn(payload, name))) return invalid("required_claim");
+  // RFC 9068 §2.2.3: the claim of RFC 8693 §4.2, a string.
+  if (Object.hasOwn(payload, "scope") && typeof payload["scope"] !== "string") return invalid("scope");
   return outcome;
 }
+
+/** What stands by itself in a token of this gateway: of another issuer's, another claim may stand for these. */
+const OWN_CLAIMS = ["aud", "client_id"];
 
 /**
  * RFC 8725 §3.11, RFC 9068 §4: an explicit type decides. Without one, a token that bears the marks of an ID token, a refresh

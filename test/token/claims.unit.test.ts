@@ -226,4 +226,16 @@ describe("a token of this gateway", () => {
     expect(judgeOwn({ aud: "second" })).toBe("audience");
     expect(judgeOwn({ client_id: undefined, azp: "client-1" })).toBe("required_claim");
   });
+
+  test("is refused where its client would have to stand for the audience", () => {
+    expect(judgeOwn({ aud: undefined, token_use: "access", client_id: AUDIENCE })).toBe("required_claim");
+  });
+
+  test.each([[["charges:read"]], [null], [5], [{}]])("is refused with the scope %j, which is no string", (scope) => {
+    expect(judgeOwn({ scope })).toBe("scope");
+  });
+
+  test("may have an empty scope, or none", () => {
+    expect([judgeOwn({ scope: "" }), judgeOwn({})]).toEqual(["valid", "valid"]);
+  });
 });

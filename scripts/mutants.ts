@@ -5,8 +5,8 @@
  * A change that hangs a test counts as noticed, by the time limit, and is counted apart. Those of `test/mutants-accepted.json`
  * do the same as the original, each for the reason given there, and are subtracted.
  *
- * Trade-off: the tests run in Node, for speed, those of the worker project too (`mutants/stand-ins.ts`), and tests that speak
- * HTTP are not asked; so the figures are a lower bound. What is left to chance in a test has a fixed seed here.
+ * Trade-off: the tests run in Node, for speed, those of the worker project too (`mutants/stand-ins.ts`), and of the tests that
+ * speak HTTP only those of the admin API are asked (`mutants/miniflare.ts`); so the figures are a lower bound. What is left to chance in a test has a fixed seed here.
  */
 import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -18,7 +18,7 @@ import { type Mutant, mutantsOf } from "./mutants/mutations.ts";
 import { createPool, type Outcome, type Pool } from "./mutants/pool.ts";
 import { privateCopy } from "./mutants/private-copy.ts";
 
-const ROOMS = ["request", "policy", "token", "revocation", "cli"];
+const ROOMS = ["request", "policy", "token", "revocation", "admin", "cli"];
 const NEEDED = 0.9;
 const MOST_FILE_MILLISECONDS = 30_000;
 const USAGE = `Usage: npm run mutants -- [options]

@@ -1,29 +1,37 @@
 /**
  * Which files of tests can notice a change in a file of `src/`: those that import it, directly or through others. Types do
- * not count, they are gone when tests run. Tests that start processes or speak HTTP to a built Worker are not asked.
+ * not count, they are gone when tests run. Tests that start processes are not asked, nor are those that speak HTTP, but for
+ * the admin API's.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseAst } from "vitest/node";
 
+/** Asked about their own room alone: each of them takes seconds. */
+const HTTP = "test/admin/*.http.test.ts";
+/** Starts what is bundled from the Worker's entry (`miniflare.ts` has the stand-in). */
+const GATEWAY = "test/support/gateway.ts";
+const WORKER = "src/index.ts";
+
 /** By file of `src/`, from the root: files of tests, those named after it first, then those of its room. */
 export function coveringTests(root: string): ReadonlyMap<string, readonly string[]> {
   const covering = new Map<string, string[]>();
   const imports = new Map<string, readonly string[]>();
-  const tests = globSync(["test/**/*.unit.test.ts", "test/**/*.worker.test.ts"], { cwd: root }).sort();
+  const tests = globSync(["test/**/*.unit.test.ts", "test/**/*.worker.test.ts", HTTP], { cwd: root }).sort();
   for (const test of tests) {
     const seen = new Set<string>();
     const pending = [test];
     for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
       if (seen.has(file)) continue;
       seen.add(file);
-      const found = imports.get(file) ?? importsOf(root, file);
+      const found = file === GATEWAY ? [WORKER] : (imports.get(file) ?? importsOf(root, file));
       imports.set(file, found);
       pending.push(...found);
     }
     if ([...seen].some((file) => startsProcesses(root, file))) continue;
     for (const file of seen) {
-      if (file.startsWith("src/")) covering.set(file, [...(covering.get(file) ?? []), test]);
+      if (file.startsWith(test.endsWith(".http.test.ts") ? "src/admin/" : "src/"))
+        covering.set(file, [...(covering.get(file) ?? []), test]);
     }
   }
   for (const [file, found] of covering) found.sort((a, b) => distance(file, a) - distance(file, b));
@@ -32,7 +40,7 @@ export function coveringTests(root: string): ReadonlyMap<string, readonly string
 
 /** What another process loads has no mutant in it. */
 function startsProcesses(root: string, file: string): boolean {
-  return /from "(?:node:child_process|node:worker_threads|miniflare)"/.test(readFileSync(join(root, file), "utf8"));
+  return /from "(?:node:child_process|node:worker_threads)"/.test(readFileSync(join(root, file), "utf8"));
 }
 
 /** 0: named after the file; 1: in its room; 2: in another. */

@@ -11,6 +11,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { transformSync } from "esbuild";
 import fc from "fast-check";
 import { collected, type Test } from "./collector.ts";
+import { policyOf, workersAre } from "./miniflare.ts";
 import { emptied } from "./stand-ins.ts";
 
 export interface Task {
@@ -79,11 +80,19 @@ function glob(from: string, pattern: string): Record<string, unknown> {
 }
 
 Object.assign(globalThis, { glob });
+workersAre((query) => import(`${rootUrl}src/index.ts?worker=${query}`));
 const own = (name: string): string => new URL(name, import.meta.url).href;
 
 registerHooks({
   resolve(specifier, context, next) {
     if (specifier === "vitest") return { url: own("./collector.ts"), shortCircuit: true };
+    if (specifier === "miniflare" || (specifier === "esbuild" && context.parentURL?.startsWith(rootUrl))) {
+      return { url: own("./miniflare.ts"), shortCircuit: true };
+    }
+    const policy = /\?worker=(\d+)/.exec(context.parentURL ?? "")?.[1];
+    if (policy !== undefined && specifier.endsWith("/scopegate.toml")) {
+      return { url: `${rootUrl}scopegate.toml?${policy}`, shortCircuit: true };
+    }
     if (specifier === "cloudflare:workers") return { url: own("./stand-ins.ts"), shortCircuit: true };
     const found = next(specifier, context);
     if (!found.url.startsWith(rootUrl) || found.url.includes("?")) return found;
@@ -94,6 +103,10 @@ registerHooks({
     const path = fileURLToPath(url.split("?")[0] ?? url);
     if (url.endsWith("?raw")) {
       const source = `export default ${JSON.stringify(readFileSync(path, "utf8"))}`;
+      return { format: "module", source, shortCircuit: true };
+    }
+    if (path.endsWith(".toml")) {
+      const source = `export default ${JSON.stringify(policyOf(url.split("?")[1] ?? ""))}`;
       return { format: "module", source, shortCircuit: true };
     }
     if (path.endsWith(".json")) {

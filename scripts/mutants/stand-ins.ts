@@ -1,6 +1,6 @@
 /**
  * What the worker tests import as `cloudflare:workers` while mutants run: D1 on Node's SQLite, KV and the Cache API in
- * memory, as far as the tests of `test/token` and `test/revocation` use them. They decide nothing: a test that does not
+ * memory, as far as the tests of `test/token`, `test/revocation` and `test/admin` use them. They decide nothing: a test that does not
  * pass on them without a mutant is not asked (the real ones, in workerd, are what `npm test` runs on).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
@@ -12,7 +12,7 @@ interface Statement {
 
 const statements = new WeakMap<object, Statement>();
 
-function database() {
+export function database() {
   const sqlite = new DatabaseSync(":memory:");
   sqlite.exec("PRAGMA foreign_keys = ON");
 
@@ -35,6 +35,9 @@ function database() {
 
   function statement(sql: string, values: readonly unknown[]): object {
     const self = {
+      // As workerd's, for tests that look at them.
+      statement: sql,
+      params: values,
       bind: (...given: unknown[]) => statement(sql, given),
       all: async () => execute({ sql, values }),
       run: async () => execute({ sql, values }),
@@ -79,7 +82,7 @@ function boundValue(value: unknown): SQLInputValue {
   return value as SQLInputValue;
 }
 
-function namespace() {
+export function namespace() {
   const entries = new Map<string, { bytes: Uint8Array; metadata: unknown }>();
   async function getWithMetadata(name: string, how?: string | { type?: string }) {
     const found = entries.get(name);

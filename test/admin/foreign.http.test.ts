@@ -2,7 +2,7 @@
 import { decodeJwt, SignJWT } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { POLICY } from "./api.ts";
+import { POLICY } from "./policy.ts";
 
 const LOGIN = "https://login.example.com/";
 const PLAIN = "https://plain.example.com/";

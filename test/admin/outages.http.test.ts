@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { FAULTY_ENTRY, setFaults } from "../support/faulty-bindings.ts";
 import { type Gateway, startGateway } from "../support/gateway.ts";
-import { POLICY } from "./api.ts";
+import { POLICY } from "./policy.ts";
 
 let gateway: Gateway;
 let admin: string;

@@ -2,7 +2,7 @@
 import { decodeProtectedHeader, SignJWT } from "jose";
 import { expect, test } from "vitest";
 import { type Gateway, makeSigningKey, startGateway } from "../support/gateway.ts";
-import { POLICY } from "./api.ts";
+import { POLICY } from "./policy.ts";
 
 async function withGateway<T>(
   signingKeys: Awaited<ReturnType<typeof makeSigningKey>>[],

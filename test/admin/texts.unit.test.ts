@@ -25,6 +25,9 @@ describe("JSON", () => {
     ['{"":1,"":2}'],
     ['{"__proto__":1,"__proto__":2}'],
     ['{"x":"\\"a\\":1","a":{"x":1},"x":2}'],
+    ['{"a":{"b":1},"c":[{}],"a":2}'],
+    ['[[],{"a":[{"b":1}],"a":2}]'],
+    ['{"a":"","a":""}'],
   ])("that says a member twice is refused: %s", (text) => {
     expect(read(text)).toMatchObject({ ok: false });
   });
@@ -82,6 +85,32 @@ describe("a cursor", () => {
   test.each([[""], ["="], ["%00"], ["\u{1f600}"], ["A".repeat(5000)], ["bnVsbA"]])("is not %j", (text) => {
     expect(parseCursor("list", text)).toBeNull();
   });
+
+  test.each<[position: unknown, isRead: boolean]>([
+    [[0], true],
+    [[Number.MAX_SAFE_INTEGER], true],
+    [["", 0], true],
+    [[-1], false],
+    [["a", -1], false],
+    [[0.5], false],
+    [[2 ** 53], false],
+    [["a"], false],
+    [[1, 1], false],
+    [["a", "b"], false],
+    [["a", 1, 1], false],
+    [[], false],
+    [null, false],
+    [{ 0: 1, length: 1 }, false],
+    ["1", false],
+  ])("with a true checksum of %j is read: %s", (position, isRead) => {
+    expect(parseCursor("list", formatCursor("list", position as Position))).toEqual(isRead ? position : null);
+  });
+
+  test("has at most 2,048 characters", () => {
+    const named = (length: number) => formatCursor("list", ["n".repeat(length), 1]);
+    expect([named(1516).length, parseCursor("list", named(1516))]).toEqual([2048, ["n".repeat(1516), 1]]);
+    expect(parseCursor("list", named(1517))).toBeNull();
+  });
 });
 
 describe("a time", () => {
@@ -98,7 +127,22 @@ describe("a time", () => {
     expect(parseInstant("2026-01-01T02:00:00.25+02:00")).toBe(Date.UTC(2026, 0, 1) / 1000 + 0.25);
   });
 
+  test.each<[text: string, utc: string]>([
+    ["2026-01-01T23:59:59Z", "2026-01-01T23:59:59Z"],
+    ["2026-01-02T00:00:00+23:59", "2026-01-01T00:01:00Z"],
+    ["2026-01-01T00:00:00-23:00", "2026-01-01T23:00:00Z"],
+    ["2024-02-29T00:00:00.999999999Z", "2024-02-29T00:00:00Z"],
+    ["0000-01-01T12:00:00+12:00", "0000-01-01T00:00:00Z"],
+    ["9999-12-31T11:59:59-12:00", "9999-12-31T23:59:59Z"],
+  ])("written as %s is %s", (text, utc) => {
+    expect(formatInstant(Math.floor(parseInstant(text) ?? Number.NaN))).toBe(utc);
+  });
+
   test.each([
+    ["2026-01-01T00:60:00Z"],
+    ["2026-01-01T00:00:00+24:00"],
+    ["2026-01-01T00:00:00+00:60"],
+    ["2026-00-01T00:00:00Z"],
     ["2026-02-30T00:00:00Z"],
     ["2026-13-01T00:00:00Z"],
     ["2026-01-01T24:00:00Z"],

@@ -18,16 +18,7 @@ import {
   type IssuableAllowList,
   listCovers,
 } from "../../policy/resources/allow-list.ts";
-import {
-  type Catalogue,
-  covers,
-  grantOf,
-  grantsAny,
-  has,
-  isReserved,
-  isWildcard,
-  type ScopeGrant,
-} from "../../policy/scope.ts";
+import { type Catalogue, covers, grantOf, has, isWildcard, type ScopeGrant } from "../../policy/scope.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 
 /** The part of a caller that bounds what it may issue. */
@@ -231,10 +222,4 @@ function heldUntil(policy: Policy, caller: Issuer, scopes: readonly string[], no
     }
   }
   return Number.POSITIVE_INFINITY;
-}
-
-/** Whether a scope can be asked for by name: of the catalogue, or a wildcard that covers one of its scopes. */
-export function isKnownScope(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
-  if (isReserved(name)) return catalogue.byName.has(name);
-  return grantsAny(catalogue, name, nowSeconds);
 }

@@ -10,11 +10,11 @@ import { type ConditionTable, conditionsSchema } from "../../policy/conditions/c
 import { parseDuration, positiveDurationSchema } from "../../policy/duration.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { parseAllowList } from "../../policy/resources/allow-list.ts";
-import { isReserved, isScopeToken, isWildcard } from "../../policy/scope.ts";
+import { grantsAny, isReserved, isScopeToken, isWildcard } from "../../policy/scope.ts";
 import { hasControls } from "../../request/controls.ts";
 import { faultsOf, fieldName } from "../body.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
-import { type Asked, isKnownScope, longestLifetime } from "./grant.ts";
+import { type Asked, longestLifetime } from "./grant.ts";
 
 const LONGEST_NAME = 200;
 const LONGEST_SUBJECT = 255;
@@ -127,13 +127,13 @@ function readScopes(
     errors.push({ field: "bundle", message: "is not a bundle of the policy" });
     return [];
   }
-  const names = [...new Set(known.scopes)].filter((name) => isKnownScope(policy.catalogue, name, nowSeconds));
+  const names = known.scopes.filter((name) => grantsAny(policy.catalogue, name, nowSeconds));
   if (names.length === 0) errors.push({ field: "bundle", message: "has no scope that is still granted" });
   return names;
 }
 
 function scopeFault(name: string, policy: Policy, nowSeconds: number): string | null {
-  if (isKnownScope(policy.catalogue, name, nowSeconds)) return null;
+  if (grantsAny(policy.catalogue, name, nowSeconds)) return null;
   if (!isScopeToken(name)) return "is not a scope (RFC 6749 §3.3)";
   if (policy.catalogue.byName.has(name)) return "is past its sunset: nothing grants it";
   if (isWildcard(name) && !isReserved(name)) return "covers no scope of the catalogue";

@@ -44,6 +44,7 @@ sunset = "2026-06-11"
 [scopes."b:read"]
 description = "-"
 owner = "-"
+max_lifetime = "365d"
 cidr = ["10.0.0.0/8"]
 [scopes."b:gone"]
 description = "-"
@@ -221,6 +222,33 @@ describe("a chain of issues", () => {
   });
 });
 
+describe("a token that an administrator issues", () => {
+  test.each<[scopes: readonly string[], seconds: number, scope: string | null]>([
+    [["a:read"], 365 * DAY, null],
+    [["a:write"], 90 * DAY, "a:write"],
+    // Through another, and through wildcards.
+    [["a:old"], 90 * DAY, "a:write"],
+    [["a:*"], 90 * DAY, "a:write"],
+    [["*"], 90 * DAY, "a:write"],
+    // Its bound is the policy's.
+    [["b:read"], 365 * DAY, null],
+    [["nobody's"], 365 * DAY, null],
+  ])("with %j lives %i seconds at most, because of %s", (scopes, seconds, scope) => {
+    expect(longestLifetime(POLICY, scopes, NOW)).toEqual({ seconds, scope });
+  });
+
+  test("is for the subject that is asked for, else for the administrator, and for nobody else", () => {
+    const asked = { scopes: ["a:read"], conditions: [] };
+    expect(rootGrant(POLICY, { subject: "s" }, asked, NOW)).toMatchObject({ value: { subject: "s", client: "s" } });
+    expect(rootGrant(POLICY, { subject: null }, { ...asked, subject: "t" }, NOW)).toMatchObject({
+      value: { subject: "t", client: "t", parent: null, ancestors: [], allowList: null },
+    });
+    expect(rootGrant(POLICY, { subject: null }, asked, NOW)).toMatchObject({
+      refusal: { reason: "request_invalid", errors: [{ field: "subject" }] },
+    });
+  });
+});
+
 describe("a token that is issued under another", () => {
   const tokens = ["scopegate:tokens"];
   const root = (scopes: readonly string[], more: Partial<Grant> = {}): Issuer => {
@@ -263,17 +291,83 @@ describe("a token that is issued under another", () => {
     expect(granted.ok && granted.value.parent).toBe("https://login.example.com/ t 1");
   });
 
-  test.each<[why: string, caller: Partial<Issuer>]>([
-    ["no subject", { subject: null }],
-    ["no iat", { issuedAtSeconds: null }],
-    ["conditions that cannot be told", { conditions: null }],
-    ["an unreadable allow list", { allowList: { kind: "unreadable" } }],
-    ["an empty allow list", { allowList: { kind: "empty" } }],
-    ["ended within the skew", { expiresAtSeconds: NOW - 1 }],
-  ])("is not, where the caller's has %s", (_why, caller) => {
+  test.each<[why: string, caller: Partial<Issuer>, field: string]>([
+    ["no subject", { subject: null }, "subject"],
+    ["no iat", { issuedAtSeconds: null }, "token"],
+    ["conditions that cannot be told", { conditions: null }, "conditions"],
+    ["an unreadable allow list", { allowList: { kind: "unreadable" } }, "allow_list"],
+    ["an empty allow list", { allowList: { kind: "empty" } }, "allow_list"],
+    ["an id that another issuer's could have", { tokenId: "https://login.example.com/ t" }, "token"],
+    ["ended within the skew", { expiresAtSeconds: NOW - 1 }, "lifetime"],
+    ["ended at this second", { expiresAtSeconds: NOW }, "lifetime"],
+  ])("is not, where the caller's has %s, and is told why", (_why, caller, field) => {
     const granted = child({ ...root(["a:read"]), ...caller }, ["a:read"]);
-    expect(granted.ok).toBe(false);
-    expect(!granted.ok && granted.refusal.reason).toBe("grant_exceeds_issuer");
+    expect(granted).toMatchObject({ ok: false, refusal: { reason: "grant_exceeds_issuer", errors: [{ field }] } });
+  });
+
+  test("may last as long as the caller's has left, and not a second more", () => {
+    const caller = { ...root(["a:read"]), expiresAtSeconds: NOW + 60.5 };
+    expect(child(caller, ["a:read"], 60)).toMatchObject({ ok: true, value: { expiresAtSeconds: NOW + 60 } });
+    expect(child(caller, ["a:read"])).toMatchObject({ ok: true, value: { expiresAtSeconds: NOW + 60 } });
+    expect(child(caller, ["a:read"], 61)).toMatchObject({
+      refusal: { errors: [{ field: "lifetime", message: "the caller's own ends in 60s" }] },
+    });
+    expect(child({ ...caller, expiresAtSeconds: NOW - 5 }, ["a:read"], 1)).toMatchObject({
+      refusal: { errors: [{ field: "lifetime", message: "the caller's own ends in 0s" }] },
+    });
+    expect(child({ ...caller, expiresAtSeconds: NOW + 1 }, ["a:read"]).ok).toBe(true);
+  });
+
+  test("is as old as the caller's, and no younger where that comes from a clock ahead", () => {
+    const aged = (issuedAtSeconds: number) => child({ ...root(["a:read"]), issuedAtSeconds }, ["a:read"]);
+    expect(aged(NOW - 7.5)).toMatchObject({ value: { authenticatedAtSeconds: NOW - 8, issuedAtSeconds: NOW } });
+    expect(aged(NOW + 20)).toMatchObject({ value: { authenticatedAtSeconds: NOW } });
+  });
+
+  test("is of the caller's client, or where it has none of its subject's", () => {
+    expect(child({ ...root(["a:read"]), client: "app" }, ["a:read"])).toMatchObject({ value: { client: "app" } });
+    expect(child({ ...root(["a:read"]), client: null }, ["a:read"])).toMatchObject({ value: { client: "s" } });
+  });
+
+  test("with a scope of the catalogue that the caller does not hold is not, nor with one that it does not have", () => {
+    for (const scope of ["b:read", "a:write", "nobody's", "scopegate:admin"]) {
+      expect(child(root(["a:read"]), [scope])).toMatchObject({ refusal: { errors: [{ field: "scopes" }] } });
+    }
+  });
+
+  test("is refused for a scope alone, at the second of another's sunset too", () => {
+    const sunset = Date.UTC(2026, 5, 11) / 1000;
+    const caller = { ...root(["a:read"]), expiresAtSeconds: sunset + DAY };
+    expect(childGrant(POLICY, caller, { scopes: ["b:read"], conditions: [] }, sunset)).toMatchObject({
+      refusal: { errors: [{ field: "scopes", message: "the caller does not hold b:read" }] },
+    });
+  });
+
+  test("for the caller's own subject, said by name, is; for another is not", () => {
+    const of = (subject: string) =>
+      childGrant(POLICY, root(["a:read"]), { scopes: ["a:read"], conditions: [], subject }, NOW);
+    expect(of("s")).toMatchObject({ ok: true, value: { subject: "s" } });
+    expect(of("t")).toMatchObject({ refusal: { errors: [{ field: "subject" }] } });
+  });
+
+  test.each<[held: unknown, asked: readonly string[], isGiven: boolean]>([
+    [undefined, ["*:*"], true],
+    [["*:*"], ["*:*"], true],
+    [["*:*"], ["a:1"], true],
+    [["a:*"], ["*:*"], false],
+    [["a:*"], ["a:*"], true],
+    [["a:*"], ["a:1", "a:2"], true],
+    [["a:*"], ["a:1", "b:1"], false],
+    [["a:1"], ["a:1"], true],
+    [["a:1"], ["a:*"], false],
+  ])("from %j gives away %j: %s", (held, asked, isGiven) => {
+    const allowList = readAllowList(asked);
+    if (allowList.kind !== "all" && allowList.kind !== "listed") throw new Error("no list to ask for");
+    const caller = { ...root(["a:read"]), allowList: readAllowList(held) };
+    const granted = childGrant(POLICY, caller, { scopes: ["a:read"], conditions: [], allowList }, NOW);
+    expect(granted).toMatchObject(
+      isGiven ? { ok: true, value: { allowList: [...asked] } } : { refusal: { errors: [{ field: "allow_list" }] } },
+    );
   });
 
   test("descends from four others at most", () => {

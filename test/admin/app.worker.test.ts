@@ -4,11 +4,12 @@
  */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Admin, createAdmin } from "../../src/admin/app.ts";
+import { type Admin, type AdminDependencies, createAdmin } from "../../src/admin/app.ts";
+import { readConditions } from "../../src/policy/conditions/conditions.ts";
 import type { Principal } from "../../src/token/principal.ts";
 import { generateSigningKeys, loadSigningKeys } from "../../src/token/signing-keys.ts";
 import { applySchema } from "../support/database.ts";
-import { LOGIN, NOW, policyOf, principalOf } from "./callers.ts";
+import { headerOf, LOGIN, NOW, OWN, policyOf, principalOf } from "./callers.ts";
 import { POLICY } from "./policy.ts";
 
 const { DB: db, REVOCATIONS: kv } = env as unknown as { DB: D1Database; REVOCATIONS: KVNamespace };
@@ -16,6 +17,7 @@ const policy = policyOf(POLICY);
 const DAY = 86_400;
 const ROOT = principalOf(policy, ["scopegate:admin"], { subject: "root" });
 
+let dependencies: AdminDependencies;
 let admin: Admin;
 let nowSeconds = NOW;
 let behind = 0;
@@ -24,7 +26,7 @@ let reasons: string[] = [];
 beforeAll(async () => {
   await applySchema(db);
   const keys = await loadSigningKeys(await generateSigningKeys());
-  admin = createAdmin({
+  dependencies = {
     policy,
     db,
     kv,
@@ -32,7 +34,8 @@ beforeAll(async () => {
     feed: { ready: () => true, isRevoked: () => false },
     verifier: { verify: async () => ({ reason: "token_invalid", detail: "shape" }) },
     now: () => nowSeconds * 1000 + 999,
-  });
+  };
+  admin = createAdmin(dependencies);
 });
 
 interface Answer {
@@ -47,6 +50,7 @@ async function call(
   path: string,
   body?: unknown,
   headers: Record<string, string> = {},
+  of: Admin = admin,
 ): Promise<Answer> {
   const request = new Request(`https://gateway.example.com/_scopegate${path}`, {
     method,
@@ -55,7 +59,7 @@ async function call(
   });
   behind = 0;
   reasons = [];
-  const response = await admin.fetch(request, {
+  const response = await of.fetch(request, {
     principal,
     requestId: "request",
     address: null,
@@ -150,6 +154,29 @@ describe("an Idempotency-Key", () => {
     nowSeconds = NOW;
   });
 
+  test("is free again where the call had no effect", async () => {
+    const { id } = await issued({ scopes: ["scopegate:tokens", "charges:read"], subject: "ann" });
+    await call(ROOT, "DELETE", `/tokens/${id}`);
+    const ended = principalOf(policy, ["scopegate:tokens", "charges:read"], { tokenId: id });
+    const other = principalOf(policy, ["scopegate:tokens", "charges:read"]);
+    const refused = await send("free", {}, ended);
+    expect([refused.status, refused.body.errors[0].field]).toEqual([409, "token"]);
+    expect((await send("free", {}, other)).status).toBe(201);
+    // Taken now, and told before what has ended.
+    expect((await send("free", {}, ended)).body.errors[0].field).toBe("Idempotency-Key");
+  });
+
+  test("says that it made a token though the record was deleted by hand", async () => {
+    const { body: first } = await send("erased");
+    await db.prepare("DELETE FROM tokens WHERE id = ?").bind(first.id).run();
+    const again = await send("erased");
+    expect([again.status, again.body.record, again.body.errors[0].message]).toEqual([
+      409,
+      undefined,
+      expect.stringContaining(first.id),
+    ]);
+  });
+
   test.each([
     ["x".repeat(255), 201],
     ["x".repeat(256), 400],
@@ -236,6 +263,101 @@ describe("a token", () => {
     nowSeconds = NOW + 120;
     expect((await call(ROOT, "DELETE", `/tokens/${id}`)).body.revoked_at).toBe(iso(NOW + 60));
     nowSeconds = NOW;
+  });
+});
+
+describe("a rotation", () => {
+  const MANAGING = ["scopegate:tokens", "charges:read"];
+  const office = { cidr: ["10.0.0.0/8"] };
+  const day = { hours: { tz: "UTC", from: "08:00", to: "18:00" } };
+  const bound = (tokenId: string, conditions: unknown, more: Partial<Principal> = {}) =>
+    principalOf(policy, MANAGING, { tokenId, conditions: readConditions(conditions), ...more });
+  const rotate = (caller: Principal, id: string, conditions?: unknown, body?: object) =>
+    call(caller, "POST", `/tokens/${id}/rotate`, body, { Authorization: headerOf(conditions) });
+
+  test("adds the conditions of whoever rotates, each once", async () => {
+    const asked = { name: "n", scopes: ["charges:read"], conditions: [day, day] };
+    const first = await call(bound("first", office), "POST", "/tokens", asked, { Authorization: headerOf(office) });
+    expect(first.body.conditions).toEqual([office, day, day]);
+    const same = await rotate(bound("first", office), first.body.id, office);
+    expect([same.status, same.body.conditions]).toEqual([201, [office, day]]);
+    const others = [{ countries: ["DE"] }, day];
+    const wider = await rotate(bound("second", others), same.body.id, others);
+    expect([wider.status, wider.body.conditions]).toEqual([201, [office, day, others[0]]]);
+    expect((await rotate(ROOT, wider.body.id)).body.conditions).toEqual(wider.body.conditions);
+  });
+
+  test("gives the lifetime that the old token was given, cut to the policy's of today and the caller's own", async () => {
+    const { id } = await issued({ lifetime: "2h", subject: "ann", scopes: ["charges:read"] }, ROOT);
+    nowSeconds = NOW + 600;
+    const second = (await rotate(ROOT, id)).body;
+    expect(second).toMatchObject({ issued_at: iso(NOW + 600), expires_at: iso(NOW + 600 + 7200) });
+
+    const stricter = createAdmin({
+      ...dependencies,
+      policy: policyOf(POLICY.replace('"365d"', '"1h"').replace('"30d"', '"1h"').replace('"90d"', '"1h"')),
+    });
+    const third = await call(ROOT, "POST", `/tokens/${second.id}/rotate`, undefined, {}, stricter);
+    expect(third.body.expires_at).toBe(iso(NOW + 600 + 3600));
+
+    const mine = await issued({ lifetime: "50m" }, bound("mine", undefined, { expiresAtSeconds: NOW + 7200 }));
+    const short = bound("short", undefined, { expiresAtSeconds: NOW + 1800 });
+    const fourth = await rotate(short, mine.id);
+    expect([fourth.status, fourth.body.expires_at]).toEqual([201, iso(NOW + 1800)]);
+    expect(fourth.body.parent).toBe("mine");
+    nowSeconds = NOW;
+  });
+
+  test("makes nothing younger: the elder of the old token and the caller counts", async () => {
+    const age = async (id: string) =>
+      (await db.prepare("SELECT authenticated_at AS at FROM tokens WHERE id = ?").bind(id).first<{ at: number }>())?.at;
+    const old = bound("old", undefined, { issuedAtSeconds: NOW - 3000 });
+    const young = bound("young", undefined, { issuedAtSeconds: NOW - 10 });
+    const first = await issued({}, old);
+    const second = await rotate(young, first.id);
+    expect([await age(first.id), await age(second.body.id)]).toEqual([NOW - 3000, NOW - 3000]);
+    const third = await rotate(old, (await issued({}, young)).id);
+    expect(await age(third.body.id)).toBe(NOW - 3000);
+    // By an administrator: the age of a child stays, a root begins anew.
+    expect(await age((await rotate(ROOT, second.body.id)).body.id)).toBe(NOW - 3000);
+    const root = await issued();
+    nowSeconds = NOW + 60;
+    expect(await age((await rotate(ROOT, root.id)).body.id)).toBe(NOW + 60);
+    nowSeconds = NOW;
+  });
+
+  test.each([
+    [11, 201],
+    [12, 403],
+  ])("of a token with %i ancestors by one outside its line: %i", async (count, status) => {
+    const id = crypto.randomUUID();
+    const ancestors = Array.from({ length: count }, (_, at) => `${id}-${at}`);
+    await db
+      .prepare(
+        `INSERT INTO tokens (id, name, subject, client, scopes, conditions, issued_at, authenticated_at, expires_at,
+           created_by_issuer, created_by_subject, parent, ancestors)
+         VALUES (?1, 'n', 'ann', 'app', '["charges:read"]', '[]', ?2, ?2, ?2 + 600, ?3, 'ann', ?4, ?5)`,
+      )
+      .bind(id, NOW, OWN, ancestors.at(-1) ?? null, JSON.stringify(ancestors))
+      .run();
+    const answer = await rotate(bound("outside", undefined), id);
+    expect(answer.status).toBe(status);
+    if (status === 403)
+      expect(answer.body.errors).toEqual([{ field: "token", message: "descends from too many others" }]);
+  });
+
+  test("keeps the list, whatever kind it is of", async () => {
+    for (const allow_list of [["*:*"], ["charge:a"], ["charge:*"]]) {
+      const ann = bound("lister", undefined);
+      const { id } = await issued({ allow_list }, ann);
+      expect((await rotate(ann, id)).body.allow_list).toEqual(allow_list);
+    }
+  });
+
+  test("ends the old token after the overlap, which may be of no length", async () => {
+    const { id } = await issued();
+    await rotate(ROOT, id, undefined, { overlap: "0s" });
+    expect((await call(ROOT, "GET", `/tokens/${id}`)).body).toMatchObject({ status: "revoked", revoked_at: iso(NOW) });
   });
 });
 

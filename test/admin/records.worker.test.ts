@@ -278,46 +278,6 @@ describe("use", () => {
     expect(await usedAt("id 2")).toBeNull();
   });
 
-  test("is kept when a batch fails, and nobody hears of it but the report", async () => {
-    const failures: unknown[] = [];
-    let isDown = true;
-    const flaky = {
-      prepare: (text: string) => db.prepare(text),
-      batch: (statements: D1PreparedStatement[]) => (isDown ? Promise.reject(new Error("down")) : db.batch(statements)),
-    } as unknown as D1Database;
-    const use = createUsage(flaky, (error) => failures.push(error));
-    use(principal("id 3"), null, NOW * 1000, behind);
-    await settle();
-    // Tried once more, as nobody may come to do it.
-    expect(failures).toHaveLength(2);
-    isDown = false;
-    use(principal("id 3"), null, NOW * 1000 + 8_000, behind);
-    await settle();
-    expect(await counts("id 3")).toMatchObject([{ count: 2 }]);
-  });
-
-  test("is written though it fell into a batch that was on its way, and no other followed", async () => {
-    const { promise: written, resolve: write } = Promise.withResolvers<void>();
-    const slow = {
-      prepare: (text: string) => db.prepare(text),
-      batch: async (statements: D1PreparedStatement[]) => {
-        await written;
-        return db.batch(statements);
-      },
-    } as unknown as D1Database;
-    const use = createUsage(slow, (error) => {
-      throw error;
-    });
-    use(principal("id 4"), null, NOW * 1000, behind);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    use(principal("id 5"), alternative, NOW * 1000 + 50, behind);
-    expect(waits).toHaveLength(1);
-    write();
-    await settle();
-    expect(await usedAt("id 4")).toBe(NOW);
-    expect(await usedAt("id 5")).toBe(NOW);
-  });
-
   test("holds no more than it should, however many tokens come", async () => {
     const use = createUsage(db, (error) => {
       throw error;

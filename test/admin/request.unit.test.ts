@@ -30,7 +30,7 @@ describe("a token that is asked for", () => {
   const office = { cidr: ["10.0.0.0/8"] };
 
   test("has what was said, and nothing that was not", () => {
-    expect(read(body({}))).toEqual({ ok: true, value: { name: "n", scopes: ["charges:read"], conditions: [] } });
+    expect(read(body({}))).toStrictEqual({ ok: true, value: { name: "n", scopes: ["charges:read"], conditions: [] } });
     const whole = body({ subject: "s", lifetime: "1h", conditions: office, allow_list: ["*:*"] });
     expect(read(whole)).toEqual({
       ok: true,

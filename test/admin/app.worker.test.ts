@@ -387,8 +387,149 @@ describe("the list of revocations", () => {
     expect(await asksFor(3, 5_003)).toBe(false);
   });
 
+  test("tells one entry as one, a list of one as a list, and a hundred faults at most", async () => {
+    const one = await call(ROOT, "POST", "/revocations", entry);
+    expect([one.status, one.body.value]).toEqual([201, "leaked"]);
+    const list = await call(ROOT, "POST", "/revocations", [entry]);
+    expect([list.status, list.body.items.length]).toEqual([201, 1]);
+    expect(list.body.items[0].sequence).toBe(one.body.sequence + 1);
+    const past = { ...entry, expires_at: iso(NOW) };
+    const bad = await call(ROOT, "POST", "/revocations", Array(101).fill(past));
+    expect([bad.status, bad.body.errors.length, bad.body.errors[99].field]).toEqual([400, 100, "99.expires_at"]);
+    expect((await call(ROOT, "POST", "/revocations", past)).body.errors[0].field).toBe("expires_at");
+  });
+
+  /** A token that is issued now under Ann's at another issuer, and its status after an entry, or several. */
+  async function recordAfter(entries: (token: { id: string; parent: string }, other: { id: string }) => unknown) {
+    const ann = principalOf(policy, ["charges:read"], {
+      own: false,
+      issuer: LOGIN,
+      tokenId: crypto.randomUUID(),
+      subject: crypto.randomUUID(),
+      issuedAtSeconds: NOW,
+    });
+    const token = await issued({}, ann);
+    const other = await issued({ subject: ann.subject });
+    const added = await call(ROOT, "POST", "/revocations", entries(token, other));
+    expect(added.status).toBe(201);
+    const { results } = await db
+      .prepare("SELECT revocation FROM tokens WHERE id IN (?, ?) ORDER BY number")
+      .bind(token.id, other.id)
+      .all<{ revocation: number | null }>();
+    const first = added.body.items?.[0].sequence ?? added.body.sequence;
+    return results.map(({ revocation }) => (revocation === null ? null : revocation - first));
+  }
+
+  const of = (kind: string, value: string, more: object = {}) => ({ kind, value, reason: "r", ...more });
+  const jti = (parent: string) => parent.slice(LOGIN.length + 1);
+
+  test.each<[why: string, entries: Parameters<typeof recordAfter>[0], met: readonly (number | null)[]]>([
+    ["its id", ({ id }) => of("token", id), [0, null]],
+    ["its id, that expires", ({ id }) => of("token", id, { expires_at: iso(NOW + 60) }), [null, null]],
+    ["its id at another issuer", ({ id }) => of("token", id, { issuer: LOGIN }), [null, null]],
+    ["its id as a subject", ({ id }) => of("subject", id), [null, null]],
+    ["its id as a key", ({ id }) => of("key", id), [null, null]],
+    ["its ancestor at the issuer above", ({ parent }) => of("token", jti(parent), { issuer: LOGIN }), [0, null]],
+    ["its ancestor's id at this gateway", ({ parent }) => of("token", jti(parent)), [null, null]],
+    ["two in one list", ({ id }, other) => [of("key", "k"), of("token", other.id), of("token", id)], [2, 1]],
+    ["its age, to this second", ({ id }) => of("token", id, { issued_before: iso(NOW) }), [null, null]],
+    ["its age, from the second before", ({ id }) => of("token", id, { issued_before: iso(NOW + 1) }), [0, null]],
+  ])("is followed by the records that meet %s", async (_why, entries, met) => {
+    expect(await recordAfter(entries)).toEqual(met);
+  });
+
+  test("is followed by a subject's records of this gateway alone, to the second", async () => {
+    const subject = crypto.randomUUID();
+    const { id } = await issued({ subject });
+    const statusAfter = async (more: object) => {
+      await call(ROOT, "POST", "/revocations", of("subject", subject, more));
+      return (await call(ROOT, "GET", `/tokens/${id}`)).body.status;
+    };
+    expect(await statusAfter({ issuer: LOGIN })).toBe("active");
+    expect(await statusAfter({ expires_at: iso(NOW + 60) })).toBe("active");
+    expect(await statusAfter({ issued_before: iso(NOW) })).toBe("active");
+    expect(await statusAfter({ issued_before: iso(NOW + 1) })).toBe("revoked");
+  });
+
+  test("ends its pages where they end", async () => {
+    const count = async (table: string) => {
+      const row = await db.prepare(`SELECT count(*) AS n FROM ${table}`).first<{ n: number }>();
+      return row?.n ?? 0;
+    };
+    const rows = await count("audit");
+    expect(rows).toBeLessThan(200);
+    const whole = await call(ROOT, "GET", `/audit?limit=${rows}`);
+    expect([whole.body.items.length, Object.keys(whole.body)]).toEqual([rows, ["items"]]);
+    const less = await call(ROOT, "GET", `/audit?limit=${rows - 1}`);
+    const rest = await call(ROOT, "GET", `/audit?limit=${rows - 1}&cursor=${less.body.cursor}`);
+    expect([...less.body.items, ...rest.body.items]).toEqual(whole.body.items);
+    expect(rest.body).not.toHaveProperty("cursor");
+
+    const subject = crypto.randomUUID();
+    for (const name of ["b", "a"]) await issued({ subject, name });
+    const names = async (query: string) => {
+      const { body } = await call(ROOT, "GET", `/tokens?subject=${subject}&${query}`);
+      return [body.items.map(({ name }: { name: string }) => name).join(""), body.cursor !== undefined];
+    };
+    expect(await names("limit=2")).toEqual(["ab", false]);
+    expect(await names("limit=1")).toEqual(["a", true]);
+  });
+
+  test("and every other write is in the audit log with what it has to tell, and no more", async () => {
+    const latest = async () => (await call(ROOT, "GET", "/audit?limit=1")).body.items[0];
+    const { id } = await issued();
+    expect(Object.keys(await latest())).not.toContain("before");
+    const { body } = await call(ROOT, "POST", "/revocations", of("token", id));
+    expect(await latest()).toMatchObject({ action: "revocation.add", target: String(body.sequence) });
+    expect(Object.keys(await latest())).not.toContain("before");
+    await call(ROOT, "DELETE", `/revocations/${body.sequence}`);
+    expect(await latest()).toMatchObject({ action: "revocation.withdraw", before: { value: id }, address: null });
+    expect(Object.keys(await latest())).not.toContain("after");
+  });
+
   test.each(["/revocations", "/audit", "/tokens"])("%s takes no cursor but its own", async (path) => {
     const answer = await call(ROOT, "GET", `${path}?cursor=x`);
     expect([answer.status, answer.body.errors[0].field, reasons]).toEqual([400, "cursor", ["request_invalid"]]);
+  });
+});
+
+describe("the catalogue and the map", () => {
+  test("tell a route as it is written, whether as a scope, as some, or as a table", async () => {
+    const written = createAdmin({
+      ...dependencies,
+      policy: policyOf(`${POLICY}
+"GET /v1/one"    = "customers:read"
+"GET /v1/both"   = ["charges:read", "customers:read"]
+"GET /v1/either" = { any = ["customers:read", ["charges:read", "charges:write"]] }
+"GET /v1/open"   = { public = true }`),
+    });
+    const routes = await call(ROOT, "GET", "/routes", undefined, {}, written);
+    expect(routes.body.items.slice(-4)).toEqual([
+      { route: "GET /v1/one", all: ["customers:read"] },
+      { route: "GET /v1/both", all: ["charges:read", "customers:read"] },
+      { route: "GET /v1/either", any: ["customers:read", ["charges:read", "charges:write"]] },
+      { route: "GET /v1/open", public: true },
+    ]);
+    const scopes = await call(ROOT, "GET", "/scopes", undefined, {}, written);
+    const item = (name: string) => scopes.body.items.find(({ scope }: { scope: string }) => scope === name);
+    expect(item("charges:write")).toEqual({
+      scope: "charges:write",
+      description: "Change charges",
+      owner: "billing",
+      implies: ["charges:read"],
+      max_lifetime: "90d",
+      replaced_by: [],
+      routes: ["POST /v1/charges", "GET /v1/either"],
+      tokens: [],
+      token_count: 0,
+      last_decided_at: null,
+    });
+    expect(item("customers:read").routes).toEqual([
+      "GET /v1/customers",
+      "GET /v1/one",
+      "GET /v1/both",
+      "GET /v1/either",
+    ]);
+    expect(item("scopegate:admin")).toMatchObject({ owner: "scopegate", routes: expect.any(Array) });
   });
 });

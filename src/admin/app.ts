@@ -249,7 +249,9 @@ function createApp(dependencies: AdminDependencies) {
     const { issuer, subject, tokenId, elderIssuers } = c.env.principal;
     const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
     const fingerprint = await fingerprintOf({ ...request, allowList });
-    return done({ caller: JSON.stringify([issuer, subject ?? tokenId, ...elderIssuers]), key, fingerprint });
+    // A token without a subject is its own caller, and nobody's whose subject is called as it is.
+    const named = subject === null ? [null, tokenId] : [subject];
+    return done({ caller: JSON.stringify([issuer, ...named, ...elderIssuers]), key, fingerprint });
   }
 }
 

@@ -134,6 +134,7 @@ describe("an Idempotency-Key", () => {
     ["another issuer", { issuer: LOGIN, own: false }],
     ["another subject", { subject: "bob" }],
     ["no subject, and so another token", { subject: null, tokenId: "other" }],
+    ["no subject, and a token that is called as another's subject", { subject: null, tokenId: "ann" }],
     ["another line", { elderIssuers: [LOGIN] }],
   ])("is the caller's own: not that of one with %s", async (why, other) => {
     const one = principalOf(policy, ["scopegate:admin"]);

@@ -6,6 +6,7 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type Admin, type AdminDependencies, createAdmin } from "../../src/admin/app.ts";
 import { readConditions } from "../../src/policy/conditions/conditions.ts";
+import { readAllowList } from "../../src/policy/resources/allow-list.ts";
 import type { Principal } from "../../src/token/principal.ts";
 import { generateSigningKeys, loadSigningKeys } from "../../src/token/signing-keys.ts";
 import { applySchema } from "../support/database.ts";
@@ -345,6 +346,31 @@ describe("a rotation", () => {
     expect(answer.status).toBe(status);
     if (status === 403)
       expect(answer.body.errors).toEqual([{ field: "token", message: "descends from too many others" }]);
+  });
+
+  test.each<[held: unknown, kept: readonly string[] | undefined, status: number]>([
+    [["charge:*"], ["charge:a"], 201],
+    [["charge:a"], ["charge:a"], 201],
+    [["charge:a"], ["charge:*"], 403],
+    [["charge:*"], ["*:*"], 403],
+    [["charge:*"], undefined, 403],
+    [["*:*"], undefined, 201],
+    [undefined, undefined, 201],
+  ])("by a caller whose list is %j, of a token whose list is %j: %i", async (held, kept, status) => {
+    const { id } = await issued(kept === undefined ? {} : { allow_list: kept }, bound("wide", undefined));
+    const answer = await rotate(bound("listed", undefined, { allowList: readAllowList(held) }), id);
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(answer.body.errors).toMatchObject([{ field: "allow_list" }]);
+    else expect(answer.body.allow_list).toEqual(kept ?? null);
+  });
+
+  test("that would make a token too long to use leaves the old one", async () => {
+    const allow_list = Array.from({ length: 60 }, (_, at) => `charge:${"x".repeat(180)}${at}`);
+    const { id } = await issued({ allow_list }, bound("wide", undefined));
+    const many = Array.from({ length: 16 }, (_, at) => ({ cidr: [`10.${at}.0.0/16`, `fd00:${at}::/32`] }));
+    const answer = await rotate(bound("conditioned", many), id, many);
+    expect([answer.status, answer.body.errors[0].field]).toEqual([400, "body"]);
+    expect((await call(ROOT, "GET", `/tokens/${id}`)).body.revoked_at).toBeNull();
   });
 
   test("keeps the list, whatever kind it is of", async () => {

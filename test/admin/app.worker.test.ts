@@ -250,6 +250,18 @@ describe("a token", () => {
     expect((await call(ROOT, "DELETE", `/tokens/${rotated.body.id}`)).body.status).toBe("revoked");
   });
 
+  test("that is ended stays on the list for a day longer than the last of its tree would have lived", async () => {
+    const { id } = await issued({ scopes: ["scopegate:tokens", "charges:read"], subject: "ann", lifetime: "1h" });
+    const caller = principalOf(policy, ["scopegate:tokens", "charges:read"], {
+      tokenId: id,
+      expiresAtSeconds: NOW + 7200,
+    });
+    await issued({ lifetime: "2h" }, caller);
+    const { sequence } = (await call(ROOT, "DELETE", `/tokens/${id}`)).body;
+    const { body } = await call(ROOT, "GET", `/revocations/${sequence}`);
+    expect([body.effective_at, body.expires_at]).toEqual([iso(NOW), iso(NOW + 7200 + DAY)]);
+  });
+
   test("that has ended keeps its time when it is ended again, by itself or before its overlap's end", async () => {
     const { id } = await issued();
     const audited = async () => (await call(ROOT, "GET", "/audit?limit=1")).body.items[0];

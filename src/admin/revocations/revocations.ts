@@ -77,7 +77,6 @@ export async function addToList(
     entries.map((entry, index) => {
       const item = itemOf({
         ...entry,
-        issuer: entry.kind === "issuer" ? entry.value : entry.issuer,
         sequence: sequences[index] ?? Number.NaN,
         effectiveAt: write.nowSeconds,
         createdAt: write.nowSeconds,

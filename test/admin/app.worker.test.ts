@@ -504,6 +504,15 @@ describe("the list of revocations", () => {
     expect([...less.body.items, ...rest.body.items]).toEqual(whole.body.items);
     expect(rest.body).not.toHaveProperty("cursor");
 
+    const entries = await call(ROOT, "GET", "/revocations?limit=200");
+    expect(entries.body.items.length).toBeLessThan(200);
+    expect(entries.body).not.toHaveProperty("cursor");
+    const some = entries.body.items.length - 1;
+    const few = await call(ROOT, "GET", `/revocations?limit=${some}`);
+    const last = await call(ROOT, "GET", `/revocations?limit=${some}&cursor=${few.body.cursor}`);
+    expect([...few.body.items, ...last.body.items]).toEqual(entries.body.items);
+    expect(last.body).not.toHaveProperty("cursor");
+
     const subject = crypto.randomUUID();
     for (const name of ["b", "a"]) await issued({ subject, name });
     const names = async (query: string) => {
@@ -512,6 +521,18 @@ describe("the list of revocations", () => {
     };
     expect(await names("limit=2")).toEqual(["ab", false]);
     expect(await names("limit=1")).toEqual(["a", true]);
+  });
+
+  test("lets one of two at once withdraw an entry", async () => {
+    const { body } = await call(ROOT, "POST", "/revocations", entry);
+    const both = [1, 2].map(() => call(ROOT, "DELETE", `/revocations/${body.sequence}`));
+    expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 404]);
+  });
+
+  test("names an issuer as its own issuer", async () => {
+    const { body } = await call(ROOT, "POST", "/revocations", of("issuer", LOGIN));
+    expect([body.issuer, body.value]).toEqual([LOGIN, LOGIN]);
+    expect((await call(ROOT, "GET", `/revocations/${body.sequence}`)).body.issuer).toBe(LOGIN);
   });
 
   test("and every other write is in the audit log with what it has to tell, and no more", async () => {

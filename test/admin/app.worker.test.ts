@@ -131,14 +131,19 @@ describe("an Idempotency-Key", () => {
     expect((await send("lists", list)).body.record).toMatchObject({ id: first.body.id, ...list });
   });
 
-  test.each<[why: string, other: Partial<Principal>]>([
+  test.each<[why: string, other: Partial<Principal>, one?: Partial<Principal>]>([
     ["another issuer", { issuer: LOGIN, own: false }],
+    [
+      "no subject, as it has none, and so another token",
+      { subject: null, tokenId: "b" },
+      { subject: null, tokenId: "a" },
+    ],
     ["another subject", { subject: "bob" }],
     ["no subject, and so another token", { subject: null, tokenId: "other" }],
     ["no subject, and a token that is called as another's subject", { subject: null, tokenId: "ann" }],
     ["another line", { elderIssuers: [LOGIN] }],
-  ])("is the caller's own: not that of one with %s", async (why, other) => {
-    const one = principalOf(policy, ["scopegate:admin"]);
+  ])("is the caller's own: not that of one with %s", async (why, other, first = {}) => {
+    const one = principalOf(policy, ["scopegate:admin"], first);
     const two = principalOf(policy, ["scopegate:admin"], other);
     const key = why.replaceAll(" ", "-");
     const subject = { subject: "whoever" };

@@ -81,6 +81,7 @@ describe("a token that is asked for", () => {
     ["a scope of the gateway's that is none", { scopes: ["scopegate:x"] }, "scopes.0 is not a scope of the catalogue"],
     ["an unknown scope", { scopes: ["charges:raed"] }, "scopes.0 is not a scope of the catalogue"],
     ["an empty allow list", { allow_list: [] }, "allow_list expected at least one target"],
+    ["a list for a lifetime", { lifetime: ["9999d"] }, 'lifetime expected a duration such as "15m"'],
     ["the longest lifetime", { lifetime: "365d" }, null],
     ["a second more", { lifetime: `${365 * DAY + 1}s` }, `lifetime is longer than the policy allows, ${365 * DAY}s`],
     ["a scope's longest", { scopes: ["charges:write"], lifetime: "90d" }, null],

@@ -106,6 +106,17 @@ describe("a cursor", () => {
     expect(parseCursor("list", formatCursor("list", position as Position))).toEqual(isRead ? position : null);
   });
 
+  test("has one spelling: bits that no byte takes are none", () => {
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const rests = [1, 12, 123].map((at) => {
+      const cursor = formatCursor("list", [at]);
+      const last = alphabet.indexOf(cursor.at(-1) ?? "");
+      expect(parseCursor("list", cursor.slice(0, -1) + alphabet[last ^ 1])).toBeNull();
+      return cursor.length % 4;
+    });
+    expect(rests.sort()).toEqual([0, 2, 3]);
+  });
+
   test("has at most 2,048 characters", () => {
     const named = (length: number) => formatCursor("list", ["n".repeat(length), 1]);
     expect([named(1516).length, parseCursor("list", named(1516))]).toEqual([2048, ["n".repeat(1516), 1]]);

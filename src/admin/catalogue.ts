@@ -79,7 +79,6 @@ export function scopesStatement(db: D1Database, names: readonly string[], nowSec
 /** The operator's routes, in the order of the file. A scope, or a list of them, is told as `all`. */
 export function listRoutes(policy: Policy): RouteItem[] {
   return policy.routes.map(({ key, written }) => {
-    if (written === undefined) return { route: key };
     if (typeof written === "string") return { route: key, all: [written] };
     return Array.isArray(written) ? { route: key, all: written } : { route: key, ...written };
   });

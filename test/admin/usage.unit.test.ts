@@ -151,11 +151,28 @@ describe("a use", () => {
     expect(tokens()).toEqual([{ a: 1 }, { late: 1, b: 1 }]);
   });
 
-  test("leaves nothing to write after a batch that took all", async () => {
+  test("leaves it to a batch that came meanwhile, four seconds before the next", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    written = () => promise;
     use("a", 0);
-    await pass(60_000);
-    expect(batches).toHaveLength(1);
-    expect(vi.getTimerCount()).toBe(0);
+    await pass(0);
+    use("late", 50);
+    await pass(3_000);
+    resolve();
+    await pass(2_000);
+    use("b", 5_000);
+    await pass(1_000);
+    use("c", 6_000);
+    await pass(2_999);
+    expect(tokens()).toEqual([{ a: 1 }, { late: 1, b: 1 }]);
+    await pass(1);
+    expect(tokens()[2]).toEqual({ c: 1 });
+  });
+
+  test("keeps nobody waiting after a batch that took all", async () => {
+    use("a", 0, READ);
+    await pass(0);
+    expect([batches.length, vi.getTimerCount()]).toEqual([1, 0]);
   });
 
   test("is waited for no longer than fifteen seconds: then another begins", async () => {

@@ -7,7 +7,7 @@ import { POLICY } from "./policy.ts";
 
 const ADMIN = "/_scopegate";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: held against the document before anybody reads it

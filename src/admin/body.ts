@@ -24,9 +24,11 @@ export interface BodyRules {
 /** Reads a request's JSON. 415 for another content type, 413 over the limit, 400 for what is no strict JSON. */
 export async function readJson(request: Request, rules: BodyRules = {}): Promise<Outcome<unknown>> {
   const bytes = await readBytes(request, rules.list === true);
-  if (bytes === null) return refused("payload_too_large", []);
+  if (bytes === null) return refused("payload_too_large", [{ field: "body", message: "is over the limit" }]);
   if (bytes.length === 0 && rules.optional === true) return done({});
-  if (!isJson(request.headers.get("Content-Type"))) return refused("unsupported_media_type", []);
+  if (!isJson(request.headers.get("Content-Type"))) {
+    return refused("unsupported_media_type", [{ field: "Content-Type", message: "must be application/json" }]);
+  }
   const json = parseStrictJson(bytes);
   if (!json.ok) return invalid("body", json.message);
   // To a schema of optional members a list is an object that has none of them.

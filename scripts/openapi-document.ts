@@ -109,8 +109,17 @@ const CALLS: Record<string, Record<string, Call>> = {
       refusals: [404],
     },
   },
-  "/scopes": { get: { summary: "See the catalogue and its use", scopes: SEE, answer: [200, responses.scopes] } },
-  "/routes": { get: { summary: "See the map", scopes: SEE, answer: [200, responses.routes] } },
+  "/scopes": {
+    get: {
+      summary: "See the catalogue and its use",
+      scopes: SEE,
+      query: pageQuery,
+      answer: [200, responses.page(responses.scope)],
+    },
+  },
+  "/routes": {
+    get: { summary: "See the map", scopes: SEE, query: pageQuery, answer: [200, responses.page(responses.route)] },
+  },
   "/audit": {
     get: {
       summary: "See who wrote what",

@@ -60,26 +60,22 @@ export const revocationWithReceipts = v.strictObject({
   oldest_lag_seconds: nullable(v.number()),
 });
 
-export const scopes = v.strictObject({
-  items: v.array(
-    v.looseObject({
-      scope: text,
-      description: text,
-      owner: text,
-      implies: texts,
-      max_lifetime: v.optional(text),
-      deprecated: v.optional(text),
-      sunset: v.optional(text),
-      replaced_by: v.optional(texts),
-      routes: texts,
-      tokens: v.pipe(texts, v.maxLength(100), v.description("Ids of live tokens that name it, at most a hundred.")),
-      token_count: count,
-      last_decided_at: nullable(instant),
-    }),
-  ),
+export const scope = v.looseObject({
+  scope: text,
+  description: text,
+  owner: text,
+  implies: texts,
+  max_lifetime: v.optional(text),
+  deprecated: v.optional(text),
+  sunset: v.optional(text),
+  replaced_by: v.optional(texts),
+  routes: texts,
+  tokens: v.pipe(texts, v.maxLength(100), v.description("Ids of live tokens that name it, at most a hundred.")),
+  token_count: count,
+  last_decided_at: nullable(instant),
 });
 
-export const routes = v.strictObject({ items: v.array(v.looseObject({ route: text })) });
+export const route = v.looseObject({ route: text });
 
 export const audit = v.strictObject({
   at: instant,

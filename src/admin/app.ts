@@ -21,7 +21,7 @@ import type { Verifier } from "../token/verify.ts";
 import { AUDIT_LIST, listAudit } from "./audit.ts";
 import { type BodyRules, faultsIn, readJson } from "./body.ts";
 import { type AdminCall, changeableBy, issuerOf, visibleTo } from "./caller.ts";
-import { listRoutes, listScopes } from "./catalogue.ts";
+import { listRoutes, listScopes, ROUTE_LIST, SCOPE_LIST } from "./catalogue.ts";
 import { type ExplainBody, explainCall, explainSchema } from "./explain.ts";
 import { pageOf, pageQuery, readQuery, tokensQuery } from "./query.ts";
 import { done, invalid, type Outcome, refused } from "./refusal.ts";
@@ -180,8 +180,14 @@ function createApp(dependencies: AdminDependencies) {
       const withdrawn = sequence === null ? noSuchEntry() : await withdraw(db, writeOf(c), sequence);
       return withdrawn.ok ? c.json(withdrawn.value, 200) : refuse(c, withdrawn);
     })
-    .get("/scopes", async (c) => c.json({ items: await listScopes(db, policy, nowSeconds()) }, 200))
-    .get("/routes", (c) => c.json({ items: listRoutes(policy) }, 200))
+    .get("/scopes", query(pageQuery), async (c) => {
+      const page = pageOf(c.req.valid("query"), SCOPE_LIST);
+      return page.ok ? c.json(await listScopes(db, policy, page.value, nowSeconds()), 200) : refuse(c, page);
+    })
+    .get("/routes", query(pageQuery), (c) => {
+      const page = pageOf(c.req.valid("query"), ROUTE_LIST);
+      return page.ok ? c.json(listRoutes(policy, page.value), 200) : refuse(c, page);
+    })
     .get("/audit", query(pageQuery), async (c) => {
       const page = pageOf(c.req.valid("query"), AUDIT_LIST);
       if (!page.ok) return refuse(c, page);

@@ -3,13 +3,20 @@
  *
  * A scope's tokens are those that name it; one that holds it through a wildcard or another scope's `implies` stands under
  * the name that its record has. Counting goes along an index, one entry a live token.
+ * Accepted: a page begins at a place in the file, so one that is asked for after a deployment may begin elsewhere.
  */
 import type { Policy } from "../policy/policy.ts";
 import type { RawPolicy } from "../policy/reading/schema.ts";
 import type { RawRoute } from "../policy/reading/schema-route.ts";
 import type { Alternative, Route } from "../policy/route.ts";
+import { formatCursor, type Position } from "./cursor.ts";
 import { found } from "./in-time.ts";
 import { formatInstantOrNull } from "./instant.ts";
+import type { PageOf } from "./query.ts";
+import type { Page } from "./tokens/records.ts";
+
+export const SCOPE_LIST = "scopes";
+export const ROUTE_LIST = "routes";
 
 /** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */
 const MOST_IDS = 100;
@@ -39,12 +46,18 @@ interface ScopeUse {
   readonly last_at: number | null;
 }
 
-export async function listScopes(db: D1Database, policy: Policy, nowSeconds: number): Promise<ScopeItem[]> {
-  const { scopes } = policy.catalogue;
+/** One page of the catalogue, in the order of the file, the built-in scopes first. */
+export async function listScopes(
+  db: D1Database,
+  policy: Policy,
+  page: PageOf,
+  nowSeconds: number,
+): Promise<Page<ScopeItem>> {
+  const { items: scopes, ...rest } = cut(SCOPE_LIST, policy.catalogue.scopes, page);
   const names = scopes.map(({ name }) => name);
   const { results } = await found(scopesStatement(db, names, nowSeconds).all<ScopeUse>());
   const uses = new Map(results.map((use) => [use.scope, use]));
-  return scopes.map((scope) => {
+  const items = scopes.map((scope) => {
     const use = uses.get(scope.name);
     return {
       ...scope.written,
@@ -60,6 +73,7 @@ export async function listScopes(db: D1Database, policy: Policy, nowSeconds: num
       last_decided_at: formatInstantOrNull(use?.last_at ?? null),
     };
   });
+  return { items, ...rest };
 }
 
 /** One row a scope. */
@@ -76,12 +90,25 @@ export function scopesStatement(db: D1Database, names: readonly string[], nowSec
     .bind(JSON.stringify(names), nowSeconds);
 }
 
-/** The operator's routes, in the order of the file. A scope, or a list of them, is told as `all`. */
-export function listRoutes(policy: Policy): RouteItem[] {
-  return policy.routes.map(({ key, written }) => {
-    if (typeof written === "string") return { route: key, all: [written] };
-    return Array.isArray(written) ? { route: key, all: written } : { route: key, ...written };
-  });
+/** One page of the operator's routes, in the order of the file. A scope, or a list of them, is told as `all`. */
+export function listRoutes(policy: Policy, page: PageOf): Page<RouteItem> {
+  const { items, ...rest } = cut(ROUTE_LIST, policy.routes, page);
+  return { items: items.map(routeItem), ...rest };
+}
+
+function routeItem({ key, written }: Route): RouteItem {
+  if (typeof written === "string") return { route: key, all: [written] };
+  return Array.isArray(written) ? { route: key, all: written } : { route: key, ...written };
+}
+
+function cut<T>(list: string, all: readonly T[], { limit, after }: PageOf): Page<T> {
+  const from = placeOf(after);
+  const to = from + limit;
+  return { items: all.slice(from, to), ...(to < all.length ? { cursor: formatCursor(list, [to]) } : {}) };
+}
+
+function placeOf(after: Position | null): number {
+  return after?.length === 1 ? after[0] : 0;
 }
 
 function alternativesOf({ requirement }: Route): readonly Alternative[] {

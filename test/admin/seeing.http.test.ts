@@ -255,6 +255,8 @@ describe("the audit log", () => {
   });
 });
 
+const nameOf = (item: { scope?: string; route?: string }) => item.scope ?? item.route ?? "";
+
 describe("the catalogue and the map", () => {
   test("tell of each scope its routes, its live tokens and when it last decided", async () => {
     const { id, token } = await api.issue(["customers:read"], { lifetime: "1h" });
@@ -292,12 +294,34 @@ describe("the catalogue and the map", () => {
     };
     expect((await api.gateway.call(token, "GET", "/v1/charges")).status).toBe(200);
     const first = await shownSince(0);
-    await new Promise((resolve) => setTimeout(resolve, first + 1_000 - Date.now()));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, first + 1_000 - Date.now())));
     expect((await api.gateway.call(token, "GET", "/v1/charges")).status).toBe(200);
     await shownSince(first + 1_000);
     const db = await api.gateway.miniflare.getD1Database("DB");
     const { results } = await db.prepare("SELECT kind, count FROM usage WHERE name = ?").bind(id).all();
     expect(results).toEqual([{ kind: "token", count: 2 }]);
+  });
+
+  test.each(["/scopes", "/routes"])("are lists like any other: %s has pages, and refuses a bad query", async (path) => {
+    const { body: whole } = await api.call(api.reader, "GET", `${path}?limit=200`);
+    expect(whole.items.length).toBeGreaterThan(4);
+    expect(whole).not.toHaveProperty("cursor");
+    const names: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const after = cursor === undefined ? "" : `&cursor=${cursor}`;
+      const { body } = await api.call(api.reader, "GET", `${path}?limit=2${after}`);
+      expect(body.items.length).toBeLessThanOrEqual(2);
+      names.push(...body.items.map(nameOf));
+      cursor = body.cursor;
+    } while (cursor !== undefined);
+    expect(names).toEqual(whole.items.map(nameOf));
+
+    const { body: audit } = await api.call(api.reader, "GET", "/audit?limit=1");
+    for (const query of ["limit=0", "limit=201", "cursor=x", "status=active", `cursor=${audit.cursor}`]) {
+      const answer = await api.call(api.reader, "GET", `${path}?${query}`);
+      expect([query, answer.status, answer.body.reason]).toEqual([query, 400, "request_invalid"]);
+    }
   });
 
   test("tell the routes as the policy has them", async () => {

@@ -5,4 +5,11 @@
  */
 import { scopegate } from "./program.ts";
 
+// Who reads no further ("| head") is no failure, and the answer is still in the exit code.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 process.exitCode = await scopegate(process.argv.slice(2));

@@ -83,7 +83,7 @@ function lifetimeArgument(written: string | undefined): Lifetime | null {
 
 function subjectOf(text: string | undefined): string {
   const subject = text ?? "local";
-  const readable = subject !== "" && subject.length <= 256 && subject.isWellFormed() && !hasControls(subject);
-  if (!readable) throw new UsageError("--subject takes 1 to 256 characters");
+  const readable = subject !== "" && subject.length <= 255 && subject.isWellFormed() && !hasControls(subject);
+  if (!readable) throw new UsageError("--subject takes 1 to 255 characters, none of them a control character");
   return subject;
 }

@@ -56,7 +56,9 @@ function faultsOfIssue(issue: v.BaseIssue<unknown>, around: readonly PropertyKey
   // Of the forms that a field may have, a table or a list of them, tell what is wrong with the one that was meant.
   if (issue.type === "union" && issue.issues !== undefined) {
     const form = Array.isArray(issue.input) ? "array" : "object";
-    const deeper = issue.issues.filter((inner) => inner.path?.[0]?.type === form);
+    const deeper = issue.issues.filter(({ kind, path }) =>
+      path === undefined ? kind === "validation" : path[0]?.type === form,
+    );
     if (deeper.length > 0) return deeper.flatMap((inner) => faultsOfIssue(inner, path));
   }
   return [{ field: fieldName(path), message: messageOf(issue) }];
@@ -68,7 +70,10 @@ function messageOf(issue: v.BaseIssue<unknown>): string {
   if (isOwn) return issue.message;
   if (issue.expected === "never") return "is not a field of this call";
   if (issue.received === "undefined") return "is required";
-  return issue.expected === null ? "is not valid" : `must be ${issue.expected}`;
+  // Of several forms valibot says "(Object | Array)".
+  return issue.expected === null
+    ? "is not valid"
+    : `must be ${issue.expected.replace(/[()]/g, "").replaceAll(" | ", " or ")}`;
 }
 
 function isJson(contentType: string | null): boolean {

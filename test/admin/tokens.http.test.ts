@@ -116,6 +116,16 @@ describe("issuing", () => {
     expect(fieldsOf(answer)).toContain(field);
   });
 
+  test.each<[conditions: unknown, message: string]>([
+    [[], "must not be empty"],
+    [{}, "expected at least one condition"],
+    ["10.0.0.0/8", "must be Object or Array"],
+    [["10.0.0.0/8"], "must be Object"],
+  ])("says of conditions that are %j what is wrong with them", async (conditions, message) => {
+    const { body } = await api.call(api.admin, "POST", "/tokens", { name: "n", scopes: ["charges:read"], conditions });
+    expect(body.errors.map((error: { message: string }) => error.message)).toContain(message);
+  });
+
   test("cuts the default lifetime to what the scopes allow", async () => {
     const policy = await startApi(POLICY.replace('"30d"', '"200d"'));
     try {

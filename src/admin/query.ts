@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import type { FieldError } from "../denial.ts";
+import { isScopeToken } from "../policy/scope.ts";
 import { faultsIn } from "./body.ts";
 import { type Position, parseCursor } from "./cursor.ts";
 import { done, type Outcome, refused } from "./refusal.ts";
@@ -29,7 +30,13 @@ export const pageQuery = v.strictObject(pageEntries);
 
 export const tokensQuery = v.strictObject({
   subject: filter("Tokens of this subject."),
-  scope: filter("Tokens that name this scope, or this wildcard."),
+  scope: v.optional(
+    v.pipe(
+      v.string(),
+      v.check(isScopeToken, "must be a scope or a wildcard"),
+      v.description("Tokens that name this scope, or this wildcard."),
+    ),
+  ),
   status: v.optional(
     v.pipe(
       v.picklist(["active", "expired", "revoked"], 'must be "active", "expired" or "revoked"'),

@@ -2,8 +2,8 @@
  * Who used what, and when last: gathered in memory on the request's way, written in batches behind responses.
  *
  * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
- * fail. Every use of a token is written within two times `FLUSH_MILLISECONDS` and the time of two batches, though no other
- * follow; the first in a minute at once. An isolate writes about one batch a `FLUSH_MILLISECONDS`, and a scope once a minute.
+ * fail. Every use is written within two times `FLUSH_MILLISECONDS` and the time of two batches, though no other follow; an
+ * isolate writes one batch a `FLUSH_MILLISECONDS` at most, and a scope once a minute.
  * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
  * two batches. While more than `MANY_TOKENS` are in use, D1 is spared: a token is written once a minute, as a scope is.
  * Counts are for seeing what is used, not for billing.
@@ -30,8 +30,6 @@ const FLUSH_MILLISECONDS = 4_000;
 const MINUTE_MILLISECONDS = 60_000;
 /** Always due, though a request's clock may stand behind that of the last batch. */
 const NO_GAP = Number.NEGATIVE_INFINITY;
-/** A wait for a use that comes later. */
-const NEVER = Number.POSITIVE_INFINITY;
 const MANY_TOKENS = 1_000;
 const MOST_TOKENS = 10_000;
 /** A batch that has not ended by then is not waited for any more. */
@@ -79,33 +77,26 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
   }
 
   return (principal, alternative, nowMilliseconds, behind) => {
-    const ofToken = principal.own ? count(tokens, principal.tokenId, nowMilliseconds, tokenGap()) : NEVER;
-    const ofScopes =
-      alternative === null ? NEVER : count(alternatives, alternative, nowMilliseconds, MINUTE_MILLISECONDS);
-    const soonest = Math.min(ofToken, ofScopes);
-    if (soonest === NEVER || nowMilliseconds < busyUntil) return;
+    let isDue = principal.own && count(tokens, principal.tokenId, nowMilliseconds, tokenGap());
+    if (alternative !== null) isDue = count(alternatives, alternative, nowMilliseconds, MINUTE_MILLISECONDS) || isDue;
+    if (!isDue || nowMilliseconds < busyUntil) return;
     busyUntil = nowMilliseconds + GIVE_UP_MILLISECONDS;
-    const wait = Math.max(soonest, lastFlushAt + FLUSH_MILLISECONDS - nowMilliseconds);
+    const wait = Math.max(0, lastFlushAt + FLUSH_MILLISECONDS - nowMilliseconds);
     behind(flushTwice(nowMilliseconds + wait, wait));
   };
 }
 
-/**
- * Counts a use, and tells in how many milliseconds it should be written: at once where none was for a minute; else with
- * those that follow, or with a later one.
- */
-function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number, gap: number): number {
+/** Counts a use, and tells whether it should be written soon. */
+function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number, gap: number): boolean {
   const known = uses.get(key);
   if (known === undefined) {
-    if (uses.size < MOST_TOKENS) {
-      uses.set(key, { count: 1, lastAt: nowMilliseconds, writtenAt: Number.NEGATIVE_INFINITY });
-    }
-    return 0;
+    if (uses.size >= MOST_TOKENS) return true;
+    uses.set(key, { count: 1, lastAt: nowMilliseconds, writtenAt: Number.NEGATIVE_INFINITY });
+    return true;
   }
   known.count++;
   known.lastAt = nowMilliseconds;
-  if (nowMilliseconds - known.writtenAt >= MINUTE_MILLISECONDS) return 0;
-  return gap === NO_GAP ? FLUSH_MILLISECONDS : NEVER;
+  return isDueAt(known, nowMilliseconds, gap);
 }
 
 interface Taken<Key> {

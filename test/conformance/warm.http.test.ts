@@ -82,7 +82,6 @@ test("300 requests with one warm token make no call to D1 and none to KV", async
 });
 
 test("300 requests with another issuer's warm token ask neither D1, nor KV, nor the issuer", async () => {
-  await settle();
   const before = await setFaults(gateway);
   const looked = issuer.asked.length;
   await many("/v1/charges", tokens.other, 200);
@@ -91,7 +90,6 @@ test("300 requests with another issuer's warm token ask neither D1, nor KV, nor 
 });
 
 test("refusals and public routes ask nobody either", async () => {
-  await settle();
   const before = await setFaults(gateway);
   await many("/v1/charges", tokens.poor, 403);
   await many("/v1/charges", "not.a.token", 401);
@@ -101,7 +99,6 @@ test("refusals and public routes ask nobody either", async () => {
 });
 
 test('a route with revocation = "strict" asks D1 once on each request', async () => {
-  await settle();
   const before = await setFaults(gateway);
   for (let count = 0; count < 5; count++) expect(await get("/v1/strict", tokens.strict)).toBe(200);
   const after = await setFaults(gateway);

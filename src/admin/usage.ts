@@ -2,11 +2,11 @@
  * Who used what, and when last: gathered in memory on the request's way, written in batches behind responses.
  *
  * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
- * fail. Every use is written within two times `FLUSH_MILLISECONDS` and the time of two batches, though no other follow; an
- * isolate writes one batch a `FLUSH_MILLISECONDS` at most, and a scope once a minute.
+ * fail. A use is written within `FLUSH_MILLISECONDS` and the time of two batches, though no other follow, unless its token
+ * was written less than a minute ago: a token, and a scope, is written at most once a minute by an isolate, and
+ * `last_used_at` by all together.
  * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
- * two batches. While more than `MANY_TOKENS` are in use, D1 is spared: a token is written once a minute, as a scope is.
- * Counts are for seeing what is used, not for billing.
+ * two batches. Counts are for seeing what is used, not for billing.
  * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
  */
 import type { Alternative } from "../policy/route.ts";
@@ -27,10 +27,7 @@ interface Uses {
 }
 
 const FLUSH_MILLISECONDS = 4_000;
-const MINUTE_MILLISECONDS = 60_000;
-/** Always due, though a request's clock may stand behind that of the last batch. */
-const NO_GAP = Number.NEGATIVE_INFINITY;
-const MANY_TOKENS = 1_000;
+const WRITE_MILLISECONDS = 60_000;
 const MOST_TOKENS = 10_000;
 /** A batch that has not ended by then is not waited for any more. */
 const GIVE_UP_MILLISECONDS = 15_000;
@@ -44,13 +41,10 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
   let busyUntil = 0;
   let lastFlushAt = 0;
 
-  /** How long a token that was written is left alone. */
-  const tokenGap = (): number => (tokens.size > MANY_TOKENS ? MINUTE_MILLISECONDS : NO_GAP);
-
   async function flush(nowMilliseconds: number): Promise<void> {
     lastFlushAt = nowMilliseconds;
-    const usedTokens = take(tokens, nowMilliseconds, tokenGap());
-    const usedScopes = take(alternatives, nowMilliseconds, MINUTE_MILLISECONDS);
+    const usedTokens = take(tokens, nowMilliseconds);
+    const usedScopes = take(alternatives, nowMilliseconds);
     forgetIdle(tokens, nowMilliseconds);
     if (usedTokens.length + usedScopes.length === 0) return;
     try {
@@ -71,14 +65,14 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
       busyUntil = 0;
     }
     const againAt = atMilliseconds + FLUSH_MILLISECONDS;
-    if (!hasDue(tokens, againAt, tokenGap()) && !hasDue(alternatives, againAt, MINUTE_MILLISECONDS)) return;
+    if (!hasDue(tokens, againAt) && !hasDue(alternatives, againAt)) return;
     await delay(FLUSH_MILLISECONDS);
     if (lastFlushAt === atMilliseconds) await flush(againAt);
   }
 
   return (principal, alternative, nowMilliseconds, behind) => {
-    let isDue = principal.own && count(tokens, principal.tokenId, nowMilliseconds, tokenGap());
-    if (alternative !== null) isDue = count(alternatives, alternative, nowMilliseconds, MINUTE_MILLISECONDS) || isDue;
+    let isDue = principal.own && count(tokens, principal.tokenId, nowMilliseconds);
+    if (alternative !== null) isDue = count(alternatives, alternative, nowMilliseconds) || isDue;
     if (!isDue || nowMilliseconds < busyUntil) return;
     busyUntil = nowMilliseconds + GIVE_UP_MILLISECONDS;
     const wait = Math.max(0, lastFlushAt + FLUSH_MILLISECONDS - nowMilliseconds);
@@ -87,7 +81,7 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
 }
 
 /** Counts a use, and tells whether it should be written soon. */
-function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number, gap: number): boolean {
+function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number): boolean {
   const known = uses.get(key);
   if (known === undefined) {
     if (uses.size >= MOST_TOKENS) return true;
@@ -96,7 +90,7 @@ function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number, gap
   }
   known.count++;
   known.lastAt = nowMilliseconds;
-  return isDueAt(known, nowMilliseconds, gap);
+  return nowMilliseconds - known.writtenAt >= WRITE_MILLISECONDS;
 }
 
 interface Taken<Key> {
@@ -107,20 +101,20 @@ interface Taken<Key> {
   readonly writtenBefore: number;
 }
 
-function isDueAt({ count, writtenAt }: Uses, nowMilliseconds: number, gap: number): boolean {
-  return count > 0 && nowMilliseconds - writtenAt >= gap;
+function isDueAt({ count, writtenAt }: Uses, nowMilliseconds: number): boolean {
+  return count > 0 && nowMilliseconds - writtenAt >= WRITE_MILLISECONDS;
 }
 
-function hasDue<Key>(all: Map<Key, Uses>, nowMilliseconds: number, gap: number): boolean {
-  for (const uses of all.values()) if (isDueAt(uses, nowMilliseconds, gap)) return true;
+function hasDue<Key>(all: Map<Key, Uses>, nowMilliseconds: number): boolean {
+  for (const uses of all.values()) if (isDueAt(uses, nowMilliseconds)) return true;
   return false;
 }
 
 /** What is due, set to nothing. */
-function take<Key>(all: Map<Key, Uses>, nowMilliseconds: number, gap: number): Taken<Key>[] {
+function take<Key>(all: Map<Key, Uses>, nowMilliseconds: number): Taken<Key>[] {
   const taken: Taken<Key>[] = [];
   for (const [key, uses] of all) {
-    if (!isDueAt(uses, nowMilliseconds, gap)) continue;
+    if (!isDueAt(uses, nowMilliseconds)) continue;
     taken.push({ key, uses, count: uses.count, lastAt: uses.lastAt, writtenBefore: uses.writtenAt });
     uses.count = 0;
     uses.writtenAt = nowMilliseconds;
@@ -138,7 +132,7 @@ function giveBack(taken: readonly Taken<unknown>[]): void {
 /** What was written and not used for a minute needs no place in memory. */
 function forgetIdle(uses: Map<string, Uses>, nowMilliseconds: number): void {
   for (const [key, { count, writtenAt }] of uses) {
-    if (count === 0 && nowMilliseconds - writtenAt >= MINUTE_MILLISECONDS) uses.delete(key);
+    if (count === 0 && nowMilliseconds - writtenAt >= WRITE_MILLISECONDS) uses.delete(key);
   }
 }
 
@@ -157,7 +151,7 @@ async function writeUses(
     db
       .prepare(
         `UPDATE tokens SET last_used_at = used.value ->> 2 FROM json_each(?1) AS used
-         WHERE tokens.id = used.value ->> 0 AND coalesce(tokens.last_used_at, 0) < used.value ->> 2`,
+         WHERE tokens.id = used.value ->> 0 AND coalesce(tokens.last_used_at, 0) <= (used.value ->> 2) - 60`,
       )
       .bind(tokens),
     db

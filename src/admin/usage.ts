@@ -3,8 +3,8 @@
  *
  * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
  * fail. A use is written within `FLUSH_MILLISECONDS` and the time of two batches, though no other follow, unless its token
- * was written less than a minute ago: a token, and a scope, is written at most once a minute by an isolate, and
- * `last_used_at` by all together.
+ * was written less than a minute ago: a token, and a scope, is written at most once a minute by an isolate. `last_used_at`
+ * is the last use that any of them has written, and never goes back.
  * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
  * two batches. Counts are for seeing what is used, not for billing.
  * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
@@ -151,7 +151,7 @@ async function writeUses(
     db
       .prepare(
         `UPDATE tokens SET last_used_at = used.value ->> 2 FROM json_each(?1) AS used
-         WHERE tokens.id = used.value ->> 0 AND coalesce(tokens.last_used_at, 0) <= (used.value ->> 2) - 60`,
+         WHERE tokens.id = used.value ->> 0 AND coalesce(tokens.last_used_at, 0) < used.value ->> 2`,
       )
       .bind(tokens),
     db

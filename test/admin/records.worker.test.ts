@@ -268,6 +268,22 @@ describe("use", () => {
     expect(await counts("id 1")).toEqual([{ day, count: 4, last_at: NOW + 60 }]);
   });
 
+  test("in another isolate is shown though the token was written within a minute, and moves last_used_at back never", async () => {
+    const isolate = () =>
+      createUsage(db, (error) => {
+        throw error;
+      });
+    for (const [seconds, shown] of [
+      [12, 12],
+      [14, 14],
+      [13, 14],
+    ] as const) {
+      isolate()(principal("id 6"), null, (NOW + seconds) * 1000, behind);
+      await settle();
+      expect(await usedAt("id 6")).toBe(NOW + shown);
+    }
+  });
+
   test("of a token without a record, or of another issuer's, leaves no row", async () => {
     const use = createUsage(db, (error) => {
       throw error;

@@ -7,10 +7,9 @@
  * Leaves to the gateway: failures. What is thrown here is a bug or an outage, and becomes its 500.
  */
 import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from "hono";
-import * as v from "valibot";
+import type * as v from "valibot";
 import { type Denial, denialResponse, type FieldError } from "../denial.ts";
 import type { Policy } from "../policy/policy.ts";
-import { formatAllowList } from "../policy/resources/allow-list.ts";
 import { canonicalPath } from "../request/path.ts";
 import type { RevocationFeed } from "../revocation/feed.ts";
 import { packWhenDue } from "../revocation/packing.ts";
@@ -19,12 +18,12 @@ import { MISCONFIGURED_RETRY_SECONDS } from "../token/key-source.ts";
 import type { SigningKeys } from "../token/signing-keys.ts";
 import type { Verifier } from "../token/verify.ts";
 import { AUDIT_LIST, listAudit } from "./audit.ts";
-import { type BodyRules, faultsIn, readJson } from "./body.ts";
+import { type BodyRules, bySchema, readJson } from "./body.ts";
 import { type AdminCall, changeableBy, issuerOf, visibleTo } from "./caller.ts";
 import { listRoutes, listScopes, ROUTE_LIST, SCOPE_LIST } from "./catalogue.ts";
 import { type ExplainBody, explainCall, explainSchema } from "./explain.ts";
 import { pageOf, pageQuery, readQuery, tokensQuery } from "./query.ts";
-import { done, invalid, type Outcome, refused } from "./refusal.ts";
+import { type Outcome, refused } from "./refusal.ts";
 import { type RevocationsBody, revocationsSchema } from "./revocations/request.ts";
 import {
   addToList,
@@ -34,7 +33,7 @@ import {
   REVOCATION_LIST,
   withdraw,
 } from "./revocations/revocations.ts";
-import { fingerprintOf, type IdempotencyKey, isIdempotencyKey } from "./tokens/idempotency.ts";
+import { readIdempotencyKey } from "./tokens/idempotency.ts";
 import { type Issuance, issue } from "./tokens/issue.ts";
 import { findToken, listName, listTokens, recordOf } from "./tokens/records.ts";
 import { type IssueBody, type IssueRequest, readIssueRequest } from "./tokens/request.ts";
@@ -87,8 +86,14 @@ const PACK_LOOK_ROWS = 1_000;
 
 /** The admin API of one isolate. */
 export function createAdmin(dependencies: AdminDependencies): Admin {
-  const app = createApp(dependencies);
-  return { fetch: async (request, call) => app.fetch(request, call) };
+  // Made when it is first called, which in most isolates it never is.
+  let app: AdminApp | null = null;
+  return {
+    async fetch(request, call) {
+      app ??= createApp(dependencies);
+      return app.fetch(request, call);
+    },
+  };
 }
 
 function createApp(dependencies: AdminDependencies) {
@@ -115,7 +120,7 @@ function createApp(dependencies: AdminDependencies) {
       async (c) => {
         const caller = issuerOf(policy, c.env.principal, c.req.header("Authorization") ?? null);
         const request = c.req.valid("json");
-        const key = await idempotencyOf(c, request);
+        const key = await readIdempotencyKey(c.req.header("Idempotency-Key"), c.env.principal, request);
         if (!key.ok) return refuse(c, key);
         const issuance = await issuanceNow();
         if (issuance === null) return refuse(c, KEYS_UNAVAILABLE);
@@ -247,18 +252,6 @@ function createApp(dependencies: AdminDependencies) {
       return next();
     };
   }
-
-  async function idempotencyOf(c: Context<Env>, request: IssueRequest): Promise<Outcome<IdempotencyKey | null>> {
-    const key = c.req.header("Idempotency-Key");
-    if (key === undefined) return done(null);
-    if (!isIdempotencyKey(key)) return invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
-    const { issuer, subject, tokenId, elderIssuers } = c.env.principal;
-    const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
-    const fingerprint = await fingerprintOf({ ...request, allowList });
-    // A token without a subject is its own caller, and nobody's whose subject is called as it is.
-    const named = subject === null ? [null, tokenId] : [subject];
-    return done({ caller: JSON.stringify([issuer, ...named, ...elderIssuers]), key, fingerprint });
-  }
 }
 
 /** The path behind `admin_path`, as the gateway has decided it: canonical, without a trailing slash. */
@@ -266,14 +259,6 @@ function pathUnder(adminPath: string, request: Request): string {
   const path = canonicalPath(request.url, request.headers.get("host"))?.path ?? "";
   if (!path.startsWith(`${adminPath}/`)) return "/";
   return path.slice(adminPath.length).replace(/(?<=.)\/$/, "");
-}
-
-/** A reader that knows no more than a schema. */
-function bySchema<Schema extends v.GenericSchema>(schema: Schema): (value: unknown) => Outcome<v.InferOutput<Schema>> {
-  return (value) => {
-    const result = v.safeParse(schema, value);
-    return result.success ? done(result.output) : refused("request_invalid", faultsIn(result.issues));
-  };
 }
 
 function sequenceOf(text: string): number | null {

@@ -36,6 +36,16 @@ export async function readJson(request: Request, rules: BodyRules = {}): Promise
   return done(json.value);
 }
 
+/** A reader that knows no more than a schema. */
+export function bySchema<Schema extends v.GenericSchema>(
+  schema: Schema,
+): (value: unknown) => Outcome<v.InferOutput<Schema>> {
+  return (value) => {
+    const result = v.safeParse(schema, value);
+    return result.success ? done(result.output) : refused("request_invalid", faultsIn(result.issues));
+  };
+}
+
 /** Every fault that a schema finds in a value; none where it fits. */
 export function faultsOf(schema: v.GenericSchema, value: unknown): FieldError[] {
   const result = v.safeParse(schema, value);

@@ -4,7 +4,11 @@
  * Guarantees: what is kept is the caller, the key, a hash of the request and the id of what it made; never the token. So
  * a retry learns that it succeeded, and cannot be told the token again.
  */
+import { formatAllowList } from "../../policy/resources/allow-list.ts";
+import type { Principal } from "../../token/principal.ts";
+import { done, invalid, type Outcome } from "../refusal.ts";
 import { type Sql, sql, statement, type Write, written } from "../write.ts";
+import type { IssueRequest } from "./request.ts";
 
 export interface IdempotencyKey {
   /** Whose key it is: keys of different callers do not meet. */
@@ -22,11 +26,24 @@ export interface EarlierCall {
 const KEPT_SECONDS = 86_400;
 
 /** 1 to 255 visible ASCII characters; draft-ietf-httpapi-idempotency-key-header quotes them, most clients do not. */
-export function isIdempotencyKey(text: string): boolean {
-  return /^[\x21-\x7e]{1,255}$/.test(text);
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** Reads the header of a call; `null` where it has none. */
+export async function readIdempotencyKey(
+  key: string | undefined,
+  { issuer, subject, tokenId, elderIssuers }: Principal,
+  request: IssueRequest,
+): Promise<Outcome<IdempotencyKey | null>> {
+  if (key === undefined) return done(null);
+  if (!KEY.test(key)) return invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
+  const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
+  const fingerprint = await fingerprintOf({ ...request, allowList });
+  // A token without a subject is its own caller, and nobody's whose subject is called as it is.
+  const named = subject === null ? [null, tokenId] : [subject];
+  return done({ caller: JSON.stringify([issuer, ...named, ...elderIssuers]), key, fingerprint });
 }
 
-export async function fingerprintOf(request: unknown): Promise<string> {
+async function fingerprintOf(request: unknown): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(request)));
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -89,6 +89,7 @@ function assemble(env: Env): Gateway {
       policy,
       publicKeys: async () => (await signingKeys()).publicJwks,
       revocationState: () => revocation.state(now()),
+      now,
     }),
     log: createDecisionLog(policy.logSampleRate, write, Math.random, env.ANALYTICS ?? null),
     countUse: createUsage(env.DB, (error) => write(JSON.stringify({ event: "usage_failed", ...placeOf(error) }))),

@@ -6,13 +6,15 @@ import { type Denial, REASONS } from "./denial.ts";
 import type { Policy } from "./policy/policy.ts";
 import type { Route } from "./policy/route.ts";
 import { WELL_KNOWN } from "./policy/routing/built-in-routes.ts";
-import { isReserved } from "./policy/scope.ts";
+import { isPastSunset, isReserved } from "./policy/scope.ts";
 
 export interface OpenSurroundings {
   readonly policy: Policy;
   /** The public halves of the signing keys (RFC 7517). */
   readonly publicKeys: () => Promise<{ readonly keys: readonly object[] }>;
   readonly revocationState: () => { readonly sequence: number; readonly ageMilliseconds: number } | null;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** Answers a route whose target is the gateway itself. `values` are those of its pattern. */
@@ -32,7 +34,11 @@ export function createOpen(
           return { reason: "keys_unavailable", retryAfterSeconds: 60 };
         }
       case `${WELL_KNOWN}/oauth-protected-resource`:
-        return json(resourceMetadata(policy), "application/json", "public, max-age=300");
+        return json(
+          resourceMetadata(policy, Math.floor(surroundings.now() / 1000)),
+          "application/json",
+          "public, max-age=300",
+        );
       case `${adminPath}/health`:
         return json(health(surroundings.revocationState()), "application/json", "no-store");
       default:
@@ -41,11 +47,13 @@ export function createOpen(
   };
 }
 
-/** RFC 9728 §2. The scopes are the operator's; those of the admin API are nobody's business. */
-function resourceMetadata(policy: Policy): object {
+/** RFC 9728 §2. The scopes are the operator's that still grant something; those of the admin API are nobody's business. */
+function resourceMetadata(policy: Policy, nowSeconds: number): object {
   const { publicUrl } = policy.gateway;
   const issuers = policy.issuers.map(({ issuer }) => issuer);
-  const scopes = policy.catalogue.scopes.map(({ name }) => name).filter((name) => !isReserved(name));
+  const scopes = policy.catalogue.scopes
+    .filter((scope) => !isReserved(scope.name) && !isPastSunset(scope, nowSeconds))
+    .map(({ name }) => name);
   // A member with no values is left out (RFC 9728 §3.2).
   return {
     resource: publicUrl,

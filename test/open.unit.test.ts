@@ -8,7 +8,12 @@ const loaded = loadPolicy(policyText({ routes: {} }));
 if (!loaded.ok) throw new Error("the test's policy does not load");
 const { policy } = loaded;
 
-const open = createOpen({ policy, publicKeys: async () => ({ keys: [] }), revocationState: () => null });
+const SURROUNDINGS = {
+  publicKeys: async () => ({ keys: [] }),
+  revocationState: () => null,
+  now: () => Date.parse("2026-11-22T00:00:00Z"),
+};
+const open = createOpen({ policy, ...SURROUNDINGS });
 const page = async (reason: string): Promise<string> => {
   const found = policy.router.find("GET", `/_scopegate/problems/${reason}`);
   if (found.kind !== "found") throw new Error("there is no page");
@@ -24,25 +29,25 @@ describe("the page that a problem's type names", () => {
 });
 
 describe("the metadata of the protected resource", () => {
-  const metadata = async (text: string): Promise<string[]> => {
+  const metadata = async (text: string): Promise<Record<string, unknown>> => {
     const other = loadPolicy(text);
     if (!other.ok) throw new Error(other.faults.map(({ message }) => message).join());
     const found = other.policy.router.find("GET", "/.well-known/oauth-protected-resource");
     if (found.kind !== "found") throw new Error("there is no metadata");
-    const serve = createOpen({
-      policy: other.policy,
-      publicKeys: async () => ({ keys: [] }),
-      revocationState: () => null,
-    });
-    const served = await serve(found.route, found.values);
-    return served instanceof Response ? Object.keys((await served.json()) as object) : [served.reason];
+    const served = await createOpen({ policy: other.policy, ...SURROUNDINGS })(found.route, found.values);
+    if (!(served instanceof Response)) throw new Error(served.reason);
+    return served.json();
   };
+  const GATEWAY = '[gateway]\npublic_url = "https://api.example.com"\n[routes]\n';
 
   test("leaves out what has no values (RFC 9728 §3.2)", async () => {
-    expect(await metadata('[gateway]\npublic_url = "https://api.example.com"\n[routes]\n')).toEqual([
-      "resource",
-      "jwks_uri",
-      "bearer_methods_supported",
-    ]);
+    expect(Object.keys(await metadata(GATEWAY))).toEqual(["resource", "jwks_uri", "bearer_methods_supported"]);
+  });
+
+  test("offers no scope that is past its sunset, and none of the admin API", async () => {
+    const scope = (name: string, sunset: string): string =>
+      `[scopes.${name}]\ndescription = "d"\nowner = "o"\ndeprecated = "2026-01-01"\nsunset = "${sunset}"\n`;
+    const text = GATEWAY + scope("gone", "2026-11-22") + scope("going", "2026-11-23");
+    expect(await metadata(text)).toMatchObject({ scopes_supported: ["going"] });
   });
 });

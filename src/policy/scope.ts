@@ -154,7 +154,8 @@ export function reaches(catalogue: Catalogue, from: Scope, to: Scope): boolean {
   return has(seen, to);
 }
 
-function isPastSunset(scope: Scope, nowSeconds: number): boolean {
+/** Whether it grants nothing any more. */
+export function isPastSunset(scope: Scope, nowSeconds: number): boolean {
   return scope.sunsetAtSeconds !== null && scope.sunsetAtSeconds <= nowSeconds;
 }
 

@@ -495,6 +495,22 @@ describe("the list of revocations", () => {
     expect(await statusAfter({ issued_before: iso(NOW + 1) })).toBe("revoked");
   });
 
+  test.each<[why: string, more: object, isWithdrawn: boolean, status: string]>([
+    ["for good", {}, false, "revoked"],
+    ["for good, and is withdrawn", {}, true, "active"],
+    ["until it expires", { expires_at: iso(NOW + 60) }, false, "active"],
+    ["to this second", { issued_before: iso(NOW) }, false, "active"],
+    ["to the next second", { issued_before: iso(NOW + 1) }, false, "revoked"],
+  ])(
+    "is in the record of a token that comes after a cut-off of its subject %s",
+    async (_why, more, isWithdrawn, status) => {
+      const subject = crypto.randomUUID();
+      const { body } = await call(ROOT, "POST", "/revocations", of("subject", subject, more));
+      if (isWithdrawn) await call(ROOT, "DELETE", `/revocations/${body.sequence}`);
+      expect((await issued({ subject })).status).toBe(status);
+    },
+  );
+
   test("ends its pages where they end", async () => {
     const count = async (table: string) => {
       const row = await db.prepare(`SELECT count(*) AS n FROM ${table}`).first<{ n: number }>();

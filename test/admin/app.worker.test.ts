@@ -147,9 +147,12 @@ describe("an Idempotency-Key", () => {
     const two = principalOf(policy, ["scopegate:admin"], other);
     const key = why.replaceAll(" ", "-");
     const subject = { subject: "whoever" };
-    expect((await send(key, subject, one)).status).toBe(201);
-    expect((await send(key, subject, two)).status).toBe(201);
-    expect((await send(key, subject, two)).status).toBe(409);
+    const made = [await send(key, subject, one), await send(key, subject, two)];
+    expect(made.map(({ status }) => status)).toEqual([201, 201]);
+    const again = [await send(key, subject, one), await send(key, subject, two)];
+    expect(again.map(({ status, body: { record } }) => [status, record.id])).toEqual(
+      made.map(({ body: { id } }) => [409, id]),
+    );
   });
 
   test("is good for a day, to the second", async () => {
@@ -267,6 +270,29 @@ describe("a token", () => {
     expect([body.effective_at, body.expires_at]).toEqual([iso(NOW), iso(NOW + 7200 + DAY)]);
   });
 
+  test("that is ended twice has one entry, the first, also where another came between", async () => {
+    const { id } = await issued();
+    const end = async () => (await call(ROOT, "DELETE", `/tokens/${id}`)).body.sequence;
+    const newest = async () => (await call(ROOT, "GET", "/revocations?limit=1")).body.items[0].sequence;
+    const first = await end();
+    expect([await end(), await newest()]).toEqual([first, first]);
+    const { body } = await call(ROOT, "POST", "/revocations", { kind: "token", value: id, reason: "again" });
+    expect([await end(), await newest()]).toEqual([first, body.sequence]);
+    expect((await call(ROOT, "POST", `/tokens/${id}/rotate`)).status).toBe(409);
+    expect(await newest()).toBe(body.sequence);
+  });
+
+  test("whose overlap ends as it expires was revoked", async () => {
+    const subject = crypto.randomUUID();
+    const { id } = await issued({ subject, lifetime: "60s" });
+    await call(ROOT, "POST", `/tokens/${id}/rotate`, { overlap: "60s" });
+    nowSeconds = NOW + 60;
+    expect([await statusOf(id), await listed(subject, "revoked")]).toEqual(["revoked", 1]);
+    // Its successor was given the same minute.
+    expect(await listed(subject, "expired")).toBe(1);
+    nowSeconds = NOW;
+  });
+
   test("that has ended keeps its time when it is ended again, by itself or before its overlap's end", async () => {
     const { id } = await issued();
     const audited = async () => (await call(ROOT, "GET", "/audit?limit=1")).body.items[0];
@@ -379,6 +405,14 @@ describe("a rotation", () => {
     expect(answer.status).toBe(status);
     if (status === 403) expect(answer.body.errors).toMatchObject([{ field: "allow_list" }]);
     else expect(answer.body.allow_list).toEqual(kept ?? null);
+  });
+
+  test("by a caller that has ended meanwhile is none", async () => {
+    const caller = await issued({ scopes: MANAGING, subject: "ann" });
+    const { id } = await issued({}, bound("wide", undefined));
+    await call(ROOT, "DELETE", `/tokens/${caller.id}`);
+    expect((await rotate(bound(caller.id, undefined), id)).status).toBe(409);
+    expect((await call(ROOT, "GET", `/tokens/${id}`)).body.revoked_at).toBeNull();
   });
 
   test("that would make a token too long to use leaves the old one", async () => {

@@ -582,6 +582,13 @@ describe("the list of revocations", () => {
     const { body } = await call(ROOT, "POST", "/revocations", entry);
     const both = [1, 2].map(() => call(ROOT, "DELETE", `/revocations/${body.sequence}`));
     expect((await Promise.all(both)).map(({ status }) => status).sort()).toEqual([200, 404]);
+    const { items } = (await call(ROOT, "GET", "/audit?limit=3")).body;
+    expect(items.map(({ action }: { action: string }) => action)).toEqual([
+      "revocation.withdraw",
+      "revocation.add",
+      expect.any(String),
+    ]);
+    expect(items[1].target).toBe(String(body.sequence));
   });
 
   test("names an issuer as its own issuer", async () => {
@@ -609,6 +616,31 @@ describe("the list of revocations", () => {
 });
 
 describe("the catalogue and the map", () => {
+  test("tell the last day's use of a scope", async () => {
+    const used = db.prepare(
+      "INSERT INTO usage (kind, name, day, count, last_at) VALUES ('scope', 'charges:write', ?, 1, ?)",
+    );
+    await db.batch([used.bind(3, 3 * DAY + 5), used.bind(2, 2 * DAY)]);
+    const { items } = (await call(ROOT, "GET", "/scopes")).body;
+    expect(items.find(({ scope }: { scope: string }) => scope === "charges:write").last_decided_at).toBe(
+      iso(3 * DAY + 5),
+    );
+    await db.prepare("DELETE FROM usage").run();
+  });
+
+  test("count a token until the second at which it expires", async () => {
+    const { id } = await issued({ scopes: ["customers:read"], lifetime: "60s" });
+    const at = async (seconds: number) => {
+      nowSeconds = seconds;
+      const { items } = (await call(ROOT, "GET", "/scopes")).body;
+      nowSeconds = NOW;
+      return items.find(({ scope }: { scope: string }) => scope === "customers:read");
+    };
+    const [before, after] = [await at(NOW + 59), await at(NOW + 60)];
+    expect([before.tokens.includes(id), after.tokens.includes(id)]).toEqual([true, false]);
+    expect(before.token_count - after.token_count).toBe(1);
+  });
+
   test("tell a route as it is written, whether as a scope, as some, or as a table", async () => {
     const written = createAdmin({
       ...dependencies,

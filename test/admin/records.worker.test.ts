@@ -282,6 +282,7 @@ describe("use", () => {
       await settle();
       expect(await usedAt("id 6")).toBe(NOW + shown);
     }
+    expect(await counts("id 6")).toMatchObject([{ count: 3, last_at: NOW + 14 }]);
   });
 
   test("of a token without a record, or of another issuer's, leaves no row", async () => {

@@ -616,6 +616,16 @@ describe("the list of revocations", () => {
 });
 
 describe("the catalogue and the map", () => {
+  test.each(["/routes", "/scopes"])("end their pages where they end: %s", async (path) => {
+    const { items } = (await call(ROOT, "GET", `${path}?limit=200`)).body;
+    const whole = await call(ROOT, "GET", `${path}?limit=${items.length}`);
+    expect(whole.body).toEqual({ items });
+    const less = await call(ROOT, "GET", `${path}?limit=${items.length - 1}`);
+    const rest = await call(ROOT, "GET", `${path}?limit=1&cursor=${less.body.cursor}`);
+    expect([...less.body.items, ...rest.body.items]).toEqual(items);
+    expect(rest.body).not.toHaveProperty("cursor");
+  });
+
   test("tell the last day's use of a scope", async () => {
     const used = db.prepare(
       "INSERT INTO usage (kind, name, day, count, last_at) VALUES ('scope', 'charges:write', ?, 1, ?)",

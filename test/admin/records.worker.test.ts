@@ -20,7 +20,7 @@ import { applySchema } from "../support/database.ts";
 
 const { DB: db } = env as unknown as { DB: D1Database };
 const NOW = 1_780_000_000;
-const MANY = 20_000;
+const MANY = 100_000;
 
 beforeAll(async () => {
   await applySchema(db);

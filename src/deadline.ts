@@ -1,8 +1,8 @@
-/** Waiting that ends: an issuer, D1, KV and the Cache API may each hang. */
+/** Waits with a time limit: a call to an issuer, D1, KV or the Cache API may never settle. */
 
 /**
- * What `work` comes to, or `late()` where it takes longer than `milliseconds`. Does not stop the work itself; a rejection
- * of it is passed on while somebody waits, and is nobody's afterwards.
+ * Settles as `work` does, or as `late()` does where `work` takes longer than `milliseconds`. Does not stop the work
+ * itself; once the time is up, its result or rejection is ignored.
  */
 export async function within<T>(work: Promise<T>, milliseconds: number, late: () => T | Promise<T>): Promise<T> {
   const { promise, resolve } = Promise.withResolvers<T>();
@@ -14,7 +14,7 @@ export async function within<T>(work: Promise<T>, milliseconds: number, late: ()
   }
 }
 
-/** `work`, or a rejection after so many milliseconds. */
+/** Settles as `work` does, or rejects after `milliseconds`. `what` names the work in the error. */
 export function withDeadline<T>(work: Promise<T>, milliseconds: number, what: string): Promise<T> {
   return within(work, milliseconds, () => Promise.reject(new Error(`${what} took more than ${milliseconds} ms`)));
 }

@@ -1,18 +1,18 @@
 /**
- * One JSON line a decision, on the console, where Workers Logs and Logpush take it from. Refusals, calls of the admin
- * API that write, and failures always; allowed requests by the policy's sample rate.
+ * Writes one JSON line per decision to the console, from which Workers Logs and Logpush collect it. Refusals, writing
+ * calls of the admin API, and failures are always logged; allowed requests at the policy's sample rate.
  *
- * Guarantees: never a token, never a header's or a query's text; what an issuer wrote (subject, token id) only as JSON
- * strings. A failure's message is not logged, since messages quote their input: its name and the places in the code are.
+ * Guarantees: logs no token and no text of a header or query; what an issuer wrote (subject, token id) only as JSON
+ * strings. Of a failure, logs the error's name and stack frames, not its message, which may quote input.
  */
 import type { Reason } from "./denial.ts";
 
 export interface LoggedDecision {
   readonly requestId: string;
   readonly method: string;
-  /** The route's key; `null` where none was found. */
+  /** The route's key; `null` where no route was found. */
   readonly route: string | null;
-  /** 0 where the request was forwarded for a report and has no answer yet. */
+  /** 0 where report mode forwards the request: there is no response yet. */
   readonly status: number;
   readonly principal: { readonly issuer: string; readonly subject: string | null; readonly tokenId: string } | null;
   readonly startedAtMilliseconds: number;
@@ -21,14 +21,14 @@ export interface LoggedDecision {
 
 interface LoggedRefusal extends LoggedDecision {
   readonly reason: Reason;
-  /** What the client is not told, as a fixed word of the code: which rule a token broke. */
+  /** The rule that a token broke, as a fixed word of the code; not sent to the client. */
   readonly detail?: string | undefined;
-  /** Whether it was forwarded all the same, in report mode. */
+  /** Whether report mode forwarded the request all the same. */
   readonly reported: boolean;
 }
 
 export interface DecisionLog {
-  /** Most are not told, and need no decision to be put together. */
+  /** Takes a function, because most allowed requests are not logged and need no record. */
   readonly allowed: (make: () => LoggedDecision) => void;
   readonly refused: (decision: LoggedRefusal) => void;
   /** A call of the admin API. Reads count as allowed requests. */
@@ -36,14 +36,14 @@ export interface DecisionLog {
   readonly failed: (requestId: string, error: unknown) => void;
 }
 
-/** Workers Analytics Engine, as far as it is used here. */
+/** The part of a Workers Analytics Engine dataset that is used here. */
 interface Dataset {
   writeDataPoint(point: { indexes: string[]; blobs: (string | null)[]; doubles: number[] }): void;
 }
 
 /**
- * `write` takes a line without its end; `random` is uniform in [0, 1). Every decision is also a data point of `dataset`,
- * where there is one: index the route; blobs event, method, reason, issuer, subject; doubles status and milliseconds.
+ * `write` takes a line without its line break; `random` is uniform in [0, 1). Every decision, sampled or not, is also a
+ * data point of `dataset`, if given: index route; blobs event, method, reason, issuer, subject; doubles status and ms.
  */
 export function createDecisionLog(
   sampleRate: number,
@@ -61,7 +61,7 @@ export function createDecisionLog(
         doubles: [status, finishedAtMilliseconds - startedAtMilliseconds],
       });
     } catch {
-      // Too large, or the dataset fails: a point is lost, and no answer turns into a 500 for it.
+      // The point is too large, or the dataset fails: losing a point is better than answering 500.
     }
   };
   const allowed = (make: () => LoggedDecision): void => {
@@ -110,7 +110,7 @@ function lineOf(event: string, decision: LoggedDecision, more: Record<string, st
   });
 }
 
-/** An error's name and the first places of its stack; its message, which leads the stack, is left out. */
+/** An error's name and its first five stack frames, without the message with which a stack begins. */
 export function placeOf(error: unknown): { error: string; at: string[] } {
   if (!(error instanceof Error)) return { error: typeof error, at: [] };
   const frames = (error.stack ?? "").split("\n").filter((line) => /^\s+at /.test(line));

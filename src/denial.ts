@@ -1,6 +1,6 @@
 /**
- * Every way to say no: one union of reasons, one table that gives each its status and its words, one function that
- * renders it. A reason that is added to the union and not to the table fails to compile.
+ * Every refusal: one table of reasons with their status and texts, one union of denials, one function that renders a
+ * denial. A denial whose reason is not in the table fails to compile.
  *
  * Guarantees: application/problem+json (RFC 9457), never cached, no token, claim or internal message in it.
  * Leaves to the caller: the CORS headers, the decision log.
@@ -8,7 +8,7 @@
 
 export type Reason = keyof typeof REASONS;
 
-/** One fault of a request body, a filter or a policy: where it lies and what is wrong with it. */
+/** One fault of a request body, a filter or a policy: the field, and what is wrong with it. */
 export interface FieldError {
   readonly field: string;
   readonly message: string;
@@ -36,12 +36,12 @@ export type Denial =
   | { readonly reason: PlainReason }
   | { readonly reason: "method_not_allowed"; readonly allow: readonly string[] }
   | { readonly reason: "scope_insufficient"; readonly requiredScopes: readonly string[] }
-  /** `resource` is the route's template (`charge:{charge}`), or `*:*` where the route names none. */
+  /** `resource`: the template not covered (`charge:{charge}`); `*:*` if there is none, or the list covers nothing. */
   | { readonly reason: "resource_not_allowed"; readonly resource: string }
-  /** `condition` is the key of the policy that did not hold: `cidr`, `hours`, … */
+  /** `condition` is the policy key of the condition that does not hold: `cidr`, `hours`, … */
   | { readonly reason: "condition_not_met"; readonly condition: string }
   | { readonly reason: "keys_unavailable" | "revocation_unavailable"; readonly retryAfterSeconds: number }
-  /** `record` is what a conflict is with. */
+  /** `record` is the record that the request conflicts with, where the caller may see it. */
   | { readonly reason: AdminReason; readonly errors: readonly FieldError[]; readonly record?: unknown };
 
 interface ReasonText {
@@ -49,7 +49,7 @@ interface ReasonText {
   readonly title: string;
   /** What the caller can check or do; shown on the page that the problem's `type` names. */
   readonly remedy: string;
-  /** RFC 6750 §3.1 error code, where the refusal is a challenge. `null`: a challenge without an error. */
+  /** RFC 6750 §3.1 error code. `null`: a challenge without an error code; absent: no challenge. */
   readonly challenge?: "invalid_request" | "invalid_token" | "insufficient_scope" | null;
   readonly description?: string;
 }
@@ -173,7 +173,7 @@ export const REASONS = {
   },
 } as const satisfies Record<string, ReasonText>;
 
-/** What a refusal says of the gateway that gives it. `publicUrl` has no trailing slash. */
+/** What a refusal contains besides its reason. `publicUrl` has no trailing slash. */
 export interface DenialContext {
   readonly publicUrl: string;
   readonly adminPath: string;
@@ -226,7 +226,7 @@ function problemType(reason: Reason, context: Pick<DenialContext, "publicUrl" | 
   return `${context.publicUrl}${context.adminPath}/problems/${reason}`;
 }
 
-/** RFC 6750 §3 and RFC 9728 §5.1: `Bearer` first, with the protected resource's metadata. */
+/** The WWW-Authenticate value (RFC 6750 §3), with the URL of the protected resource metadata (RFC 9728 §5.1). */
 function challenge(denial: Denial, text: ReasonText, context: DenialContext): string {
   let value = `Bearer realm="${context.publicUrl}", resource_metadata="${context.publicUrl}/.well-known/oauth-protected-resource"`;
   if (text.challenge) value += `, error="${text.challenge}"`;

@@ -1,9 +1,9 @@
 /**
- * The way of a request, in the contract's order (§3): path, route, credentials, token, revocation, authorization,
- * origin. Each step is one call to one room and answers with its result or a denial; nothing is thrown to say no.
+ * The steps that a request goes through, in the contract's order (§3): path, route, credentials, token, revocation,
+ * authorization, origin. Each step is one call to one room and returns its result or a denial; no refusal is thrown.
  *
- * Guarantees: the origin receives a request only after every step has passed, at the very path that was decided on.
- * In report mode the steps from the credentials on are judged and logged, and the request goes on all the same.
+ * Guarantees: the origin receives a request only after every step has passed, at exactly the path that was decided on.
+ * In report mode, refusals on routes to the origin, from the step credentials on, are only logged: the request goes on.
  */
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse, type Reason } from "./denial.ts";
@@ -21,18 +21,18 @@ import type { RevocationFeed } from "./revocation/feed.ts";
 import type { Principal } from "./token/principal.ts";
 import type { Verifier } from "./token/verify.ts";
 
-/** What the gateway needs of its surroundings; `index.ts` passes it in. */
+/** The gateway's dependencies; `index.ts` passes them in. */
 export interface Surroundings {
   readonly policy: Policy;
   readonly verifier: Verifier;
   readonly revocation: RevocationFeed;
   readonly exchange: Exchange;
-  /** Answers the admin API's routes, once their caller is known and allowed. */
+  /** Answers the admin API's routes, once the caller is authenticated and authorized. */
   readonly admin: (request: Request, call: AdminCall) => Promise<Response>;
-  /** Answers what is served without a token: keys, metadata, health, the pages of the problems. */
+  /** Answers the gateway's own routes that need no token: public keys, metadata, health, pages about problem types. */
   readonly open: (route: Route, values: readonly string[]) => Promise<Response | Denial>;
   readonly log: DecisionLog;
-  /** Counts a use; returns at once and writes behind the response. */
+  /** Counts a use of the token; returns at once and writes after the response. */
   readonly countUse: (
     principal: Principal,
     decided: Alternative | null,
@@ -47,13 +47,13 @@ interface AdminCall {
   readonly requestId: string;
   readonly address: string | null;
   readonly behind: Behind;
-  /** Hears why a call is refused, for the log. */
+  /** The admin API calls this with the reason when it refuses the call, for the log. */
   readonly refused: (reason: Reason) => void;
 }
 
 export type Gateway = (request: Request, behind: Behind) => Promise<Response>;
 
-/** One request on its way. */
+/** One request, with what every step and the log need. */
 interface Passage {
   readonly request: Request;
   readonly requestId: string;

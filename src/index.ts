@@ -1,6 +1,6 @@
 /**
- * The Worker's entry: bindings become what the gateway needs of its surroundings, once per isolate. A policy that is not
- * valid throws here, before anything is served.
+ * The Worker's entry: builds the gateway's dependencies from the bindings, once per isolate. An invalid policy throws
+ * when this module loads, before anything is served.
  */
 import policyText from "../scopegate.toml";
 import { createAdmin } from "./admin/app.ts";
@@ -28,7 +28,7 @@ export interface Env {
   readonly SIGNING_KEYS?: string;
   readonly ORIGIN?: Fetcher;
   readonly ORIGIN_URL?: string;
-  /** Where decisions are counted besides the log. */
+  /** Counts every decision, in addition to the log. */
   readonly ANALYTICS?: AnalyticsEngineDataset;
   /** Secrets that `[[issuers]] secret` names. */
   readonly [binding: string]: unknown;
@@ -37,7 +37,7 @@ export interface Env {
 const policy = policyOf(policyText);
 
 let gateway: Gateway | null = null;
-/** Where this isolate runs: the first request tells, or none can. */
+/** The Cloudflare location of this isolate, read from its first request; `null` where the runtime gives none. */
 let colo: string | null | undefined;
 
 export default {
@@ -97,7 +97,7 @@ function assemble(env: Env): Gateway {
   });
 }
 
-/** Bindings that cannot be used are told to the operator alone. What `assemble` throws quotes no value of them. */
+/** A 500 for unusable bindings; only the log says why. The errors of `assemble` quote no binding's value. */
 function misconfigured(error: unknown, request: Request): Response {
   const requestId = crypto.randomUUID();
   const cause = error instanceof Error ? error.message : "unknown";
@@ -114,7 +114,7 @@ function policyOf(text: string): Policy {
   );
 }
 
-/** The promise of the first call that is asked for; a failure is not kept. */
+/** Calls `make` once and shares its promise; after a rejection, the next call tries again. */
 function once(make: () => Promise<SigningKeys>): () => Promise<SigningKeys> {
   let made: Promise<SigningKeys> | null = null;
   return () => {

@@ -1,9 +1,9 @@
 /**
- * Who asks, and whether they may: credentials, token, revocation, authorization, in the contract's order (§3). Each step is one
- * call to one room and answers with its result or a denial.
+ * Who calls, and whether the call is allowed: credentials, token, revocation, authorization, in the contract's order
+ * (§3). Each step is one call to one room and returns its result or a denial.
  *
- * Guarantees: nobody passes whose token was not verified, asked of the revocation list and decided on, in this order.
- * Leaves to the gateway what becomes of a denial.
+ * Guarantees: where a token is needed, no caller passes unless it is verified, then not revoked, then allowed the call.
+ * Leaves to the gateway whether a denial refuses the request or is only reported.
  */
 import type { Denial } from "./denial.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
@@ -13,22 +13,22 @@ import type { RevocationFeed } from "./revocation/feed.ts";
 import type { Principal } from "./token/principal.ts";
 import { isRefusal, type Verifier } from "./token/verify.ts";
 
-/** Who asks, as far as it is known, and why not, if not. */
+/** The caller, as far as known, and why the call is denied; `denial` is `null` where it is allowed. */
 export interface Judgement {
   readonly denial: Denial | null;
   readonly principal: Principal | null;
   readonly alternative: Alternative | null;
-  /** For the log: which rule a token broke. */
+  /** For the log: the rule that a token broke. */
   readonly detail?: string | undefined;
 }
 
-/** Lets work go on after the response: `ExecutionContext.waitUntil`. */
+/** Lets work continue after the response: `ExecutionContext.waitUntil`. */
 export type Behind = (work: Promise<unknown>) => void;
 
 export interface Judge {
-  /** From the credentials to the conditions, on a route that asks for a token. */
+  /** Takes the steps from credentials to conditions, on a route that needs a token. */
   readonly judge: (call: Call, route: Route, asked: Asked) => Promise<Judgement>;
-  /** Whether revocation stands against a principal: at once, unless somebody has to be asked. */
+  /** A denial if the token is revoked or that cannot be established; else `null`. A promise only if I/O is needed. */
   readonly revocationDenial: (
     route: Route,
     principal: Principal,
@@ -61,7 +61,7 @@ export function createJudge({
     asked: Asked,
   ): Promise<Judgement> {
     const authorization = request.headers.get("authorization");
-    // Only what has been read and verified whole is recalled, so that its characters need no second look.
+    // `recall` finds only tokens that passed `credentials` and `verify` before: their characters need no second check.
     let principal = authorization?.startsWith(BEARER)
       ? verifier.recall(authorization.slice(BEARER.length), asked.nowSeconds)
       : undefined;
@@ -96,7 +96,7 @@ export function createJudge({
     return revocation.isRevoked(principal, nowSeconds) ? REVOKED : null;
   }
 
-  /** Knowledge that is too old decides nothing. */
+  /** Denies with `revocation_unavailable` where the revocation data is too old to decide on. */
   async function askRevocation(
     ready: true | Promise<boolean>,
     route: Route,
@@ -113,13 +113,13 @@ export function createJudge({
   return { judge, revocationDenial };
 }
 
-/** The conditions of a route that asks for no token. */
+/** Checks the conditions of a public route, which are all that it requires. */
 export function judgePublic(route: Route, asked: Asked): Judgement {
   const decision = decidePublic(route, asked);
   return decision.allowed ? NOBODY : denied(decision.denial);
 }
 
-/** Whether it is revocation that stands against the caller, or might: nobody who is refused so is told to the origin. */
+/** Whether a token is denied as revoked, or perhaps revoked: report mode then does not tell the origin who calls. */
 export function isOfRevocation(denial: Denial | null): boolean {
   return denial === REVOKED || denial === REVOCATION_UNAVAILABLE;
 }

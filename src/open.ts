@@ -1,6 +1,6 @@
 /**
- * What is served without a token: the gateway's public keys, its metadata as a protected resource (RFC 9728), its
- * health, and the pages that a problem's `type` names. Nothing of a request is echoed.
+ * What is served without a token: the gateway's public keys, its protected resource metadata (RFC 9728), its health,
+ * and the pages to which a problem's `type` points. No part of a request is echoed.
  */
 import { type Denial, REASONS } from "./denial.ts";
 import type { Policy } from "./policy/policy.ts";
@@ -17,7 +17,7 @@ export interface OpenSurroundings {
   readonly now: () => number;
 }
 
-/** Answers a route whose target is the gateway itself. `values` are those of its pattern. */
+/** Answers a route whose target is the gateway itself. `values`: what the pattern's names stand for. */
 export function createOpen(
   surroundings: OpenSurroundings,
 ): (route: Route, values: readonly string[]) => Promise<Response | Denial> {
@@ -30,7 +30,7 @@ export function createOpen(
           const cacheControl = "public, max-age=300, stale-if-error=86400";
           return json(await surroundings.publicKeys(), "application/jwk-set+json", cacheControl);
         } catch {
-          // Own tokens are answered in the same way; the verifier has logged why.
+          // As for a token of this gateway whose keys cannot be loaded; on the first such token the verifier logs why.
           return { reason: "keys_unavailable", retryAfterSeconds: 60 };
         }
       case `${WELL_KNOWN}/oauth-protected-resource`:
@@ -47,7 +47,7 @@ export function createOpen(
   };
 }
 
-/** RFC 9728 §2. The scopes are the operator's that still grant something; those of the admin API are nobody's business. */
+/** RFC 9728 §2. Lists the operator's scopes that are not past their sunset. Does not publish the admin API's scopes. */
 function resourceMetadata(policy: Policy, nowSeconds: number): object {
   const { publicUrl } = policy.gateway;
   const issuers = policy.issuers.map(({ issuer }) => issuer);
@@ -93,7 +93,7 @@ function problemPage(reason: string): Response | null {
   });
 }
 
-/** The remedies show what a header looks like: `Bearer <token>`. */
+/** Escapes `&` and `<`, which the remedies contain (`Bearer <token>`). For element content only, not for attributes. */
 function escapedHtml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -1,4 +1,4 @@
-/** `wrangler.toml` imports the policy as text. */
+/** `wrangler.toml` has a rule that imports the policy as text. */
 declare module "*.toml" {
   const text: string;
   export default text;

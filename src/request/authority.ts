@@ -1,6 +1,6 @@
 /**
- * The part of a request's URL before the path: scheme and authority, which bare workerd writes from the Host header
- * as it came, so that `Host: h/v1/public?` or `Host: h#` would move or empty the path (contract §2 "Paths").
+ * The part of a request's URL before the path: scheme and authority. Bare workerd copies the Host header into the
+ * authority unchecked, so that `Host: h/v1/public?` or `Host: h#` would move or empty the path (contract §2 "Paths").
  *
  * Guarantees that the path begins where the client's request target began.
  * Trade-off: narrower than RFC 3986 §3.2.2: no userinfo, no escapes, no empty port, no zone ids.
@@ -10,10 +10,10 @@ const COLON = 0x3a;
 const DOT = 0x2e;
 
 /**
- * Where the path begins, or -1: the URL has no authority, or it or the Host header is not host[:port].
+ * The index at which the path begins; -1 where the URL's authority or the Host header is not host[:port].
  *
- * Does not ask that the two be equal: a Worker that calls this one through a service binding, and Miniflare, give
- * the request a URL of their own and leave the client's header in it.
+ * Does not require the two to be equal: a Worker that calls this one through a service binding, and Miniflare, set a
+ * URL of their own and keep the client's Host header.
  */
 export function pathStart(url: string, host: string | null): number {
   const from = url.startsWith("http://") ? 7 : url.startsWith("https://") ? 8 : -1;
@@ -24,7 +24,7 @@ export function pathStart(url: string, host: string | null): number {
   return isHostAndPort(host, 0, host.length) ? to : -1;
 }
 
-/** RFC 9110 §7.2 without userinfo: letters, digits, `-`, `.` and `_`, or an IPv6 literal, and a port. */
+/** RFC 9110 §7.2: letters, digits, `-`, `.` and `_`, or an IPv6 literal, and an optional port. */
 function isHostAndPort(text: string, from: number, to: number): boolean {
   let at = from;
   if (text.charCodeAt(at) === 0x5b) {

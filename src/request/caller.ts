@@ -1,8 +1,8 @@
 /**
- * Where a request comes from, as Cloudflare tells it: the address and the country. No other header is believed.
+ * Where a request comes from: the address and the country that Cloudflare gives. No other header is trusted.
  *
- * Leaves to the deployment that nothing but Cloudflare stands before the Worker: on bare workerd a client's own
- * CF-Connecting-IP arrives like any other header. Parsing the address is left to the conditions.
+ * Leaves to the deployment that clients reach the Worker only through Cloudflare: on bare workerd a client's own
+ * CF-Connecting-IP arrives like any other header. Leaves parsing the address to the conditions.
  */
 
 const ADDRESS_HEADER = "CF-Connecting-IP";
@@ -10,12 +10,12 @@ const MOST_ADDRESS_CHARACTERS = 45;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const IPV6_CHARACTERS = /^[0-9a-f.:]*:[0-9a-f.:]*:[0-9a-f.:]*$/i;
 const COUNTRY = /^[A-Z]{2}$/;
-/** Cloudflare's word for an address whose country is not known. Tor's, `T1`, is no country code either. */
+/** Cloudflare's value for an unknown country. `COUNTRY` already excludes its value for Tor, `T1`. */
 const UNKNOWN_COUNTRY = "XX";
 
 /**
- * The caller's address; `null` where the header is absent or holds anything but one address: a list, a port, a zone.
- * Does not promise that an IPv6 address is valid, only that it has no other characters than one.
+ * The caller's address; `null` where the header is absent or is not one address (a list, or with a port or zone).
+ * Does not check that an IPv6 address is valid, only that it consists of characters that one may have.
  */
 export function callerAddress(header: (name: string) => string | null): string | null {
   const address = header(ADDRESS_HEADER);

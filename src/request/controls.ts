@@ -1,4 +1,4 @@
-/** Control characters (Unicode's category Cc: C0, DEL and C1), which nothing that is logged, compared or forwarded may hold. */
+/** Whether a text holds a control character (Unicode category Cc: C0, DEL and C1), unfit to log, compare or forward. */
 export function hasControls(text: string): boolean {
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -1,22 +1,22 @@
 /**
- * Which pages of other origins may read the answers (contract §2 `[cors]`; Fetch standard, "CORS protocol").
+ * Which pages of other origins may read responses (contract §2 `[cors]`; Fetch standard, "CORS protocol").
  *
  * Guarantees: an origin is allowed by its exact spelling or by `*`, never by a part of it; cookies are never allowed.
- * Leaves to `withHeaders` that the API's own answer to the same question gives way to this one.
+ * Leaves to `withCors` to remove the API's own CORS headers that would contradict these.
  *
- * Trade-off: an answer to a request without an Origin header varies, too, though a header costs such a request more than
- * anything else that the gateway does to its answer. A browser keeps what an image or a link brought and serves it to
- * the next page that asks (Fetch standard, "CORS protocol and HTTP caches"): one that is allowed could not read it, and
- * with the API's own `Access-Control-Allow-Origin: *` one that is not could.
+ * Trade-off: responses to requests without an Origin header get `Vary: Origin` too, although this costs them more than
+ * anything else that the gateway does to them. A browser may cache the response to an image or link and reuse it for a
+ * page's fetch (Fetch standard, "CORS protocol and HTTP caches"). Without this, an allowed page could not read it; with
+ * the API's own `Access-Control-Allow-Origin: *`, a page that is not allowed could.
  */
 import type { CorsPolicy } from "../policy/policy.ts";
 
 type Header = (name: string) => string | null;
 
-/** Besides what every page may read: what a refused or deprecated call says. */
+/** Readable besides the CORS-safelisted response headers: the request id, and headers of refusals and deprecations. */
 const EXPOSED = "X-Request-Id, WWW-Authenticate, Retry-After, Deprecation, Sunset";
 
-/** What every answer says, refusals too, to a request with this Origin header, or with none. */
+/** The headers for every response, refusals included, to a request with this Origin header (`null`: with none). */
 export function corsHeaders(cors: CorsPolicy, origin: string | null): readonly [name: string, value: string][] {
   const allowed = origin === null ? null : allowedOrigin(cors, origin);
   if (allowed === null) return [["Vary", "Origin"]];
@@ -27,12 +27,12 @@ export function corsHeaders(cors: CorsPolicy, origin: string | null): readonly [
   ];
 }
 
-/** Whether a browser asks before it sends the request itself. An OPTIONS request without its headers is a call. */
+/** Whether a request is a CORS preflight. An OPTIONS request without a preflight's headers is an ordinary call. */
 export function isPreflight(method: string, header: Header): boolean {
   return method === "OPTIONS" && header("Access-Control-Request-Method") !== null && header("Origin") !== null;
 }
 
-/** 204 for any path; with leave to send the request only for an allowed origin. */
+/** 204 for any path; the Access-Control-Allow-* headers only for an allowed origin. */
 export function preflightResponse(cors: CorsPolicy, origin: string | null, requestId: string): Response {
   const headers = new Headers({ "X-Request-Id": requestId, Vary: "Origin" });
   const allowed = origin === null ? null : allowedOrigin(cors, origin);
@@ -45,7 +45,7 @@ export function preflightResponse(cors: CorsPolicy, origin: string | null, reque
   return new Response(null, { status: 204, headers });
 }
 
-/** The value that allows it, or `null`. */
+/** The Access-Control-Allow-Origin value for this origin; `null` where the policy does not allow it. */
 function allowedOrigin(cors: CorsPolicy, origin: string): string | null {
   if (cors.origins.has("*")) return "*";
   return cors.origins.has(origin) ? origin : null;

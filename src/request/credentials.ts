@@ -2,10 +2,10 @@
  * The token that a request carries: in the Authorization header, with the scheme Bearer, and nowhere else
  * (contract §3 "Tokens"; RFC 6750 §2.1, RFC 9110 §11.4).
  *
- * Guarantees that a token which it returns is one b64token of at most 16 KiB. Does not look into it.
+ * Guarantees that a returned token is one b64token of at most 16 KiB. Does not parse it.
  *
- * Trade-off: the runtime joins repeated headers with a comma, so a second credential is looked for behind every
- * comma, within quoted strings too: a Digest realm of `"a, Bearer b"` is refused rather than taken apart.
+ * Trade-off: the runtime joins repeated headers with a comma, so a second credential is looked for after every comma,
+ * even within a quoted string: a Digest realm of `"a, Bearer b"` is refused rather than parsed.
  */
 
 export type Credentials =
@@ -14,17 +14,17 @@ export type Credentials =
   | { readonly kind: "bearer"; readonly token: string };
 
 const MOST_TOKEN_CHARACTERS = 16_384;
-/** `Bearer` and one space; more spaces are allowed (RFC 6750 §2.1) and taken off. */
+/** The length of `Bearer` and one space. More spaces are allowed (RFC 6750 §2.1) and trimmed. */
 const TOKEN_AT = 7;
 
-/** One b64token. On the hot way: in V8 half the price of a loop over the characters. */
+/** `Bearer` and one b64token. On the hot path: in V8 this takes half the time of a loop over the characters. */
 const BEARER = /^bearer +[A-Za-z0-9\-._~+/]+=*$/i;
 const ANY_BEARER = /^bearer /i;
 
 const NONE: Credentials = { kind: "none" };
 const MALFORMED: Credentials = { kind: "malformed" };
 
-/** RFC 9110 §5.6.2: what a scheme's name consists of. */
+/** An authentication scheme's name is a token (RFC 9110 §5.6.2). */
 const SCHEME_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const SECOND_BEARER = /,[ \t]*bearer(?:[ \t,]|$)/i;
 
@@ -36,7 +36,7 @@ export function credentials(authorization: string | null): Credentials {
   return ANY_BEARER.test(authorization) ? MALFORMED : withoutBearer(authorization);
 }
 
-/** Another scheme with its credentials is no token; anything else was meant as one and is malformed. */
+/** `NONE` for another scheme with its credentials. Anything else is taken for a token that is written wrongly. */
 function withoutBearer(authorization: string): Credentials {
   const space = authorization.indexOf(" ");
   if (space < 0) return MALFORMED;

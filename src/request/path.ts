@@ -1,21 +1,21 @@
 /**
- * The path that a request asks for, in its one canonical spelling, or nothing: what two servers could read in two
- * ways is refused, never repaired (contract §2 "Paths"; RFC 3986 §6.2.2).
+ * The path of a request in its one canonical spelling, or nothing: a path that two servers could read differently is
+ * refused, never repaired (contract §2 "Paths"; RFC 3986 §6.2.2).
  *
- * Guarantees, for every path that it returns: the URL parser leaves it as it is, so that what was matched is what is
- * forwarded; it is its own canonical spelling; no segment of it is empty (but the last) or means another one.
- * Leaves to the router whether the route takes an encoded slash, and whether another case reaches another route.
+ * Guarantees, for every path returned: the URL parser does not change it, so that the path matched is the path
+ * forwarded; it is its own canonical spelling; no segment is empty (except the last) or could be read as a dot segment.
+ * Leaves to the gateway whether the route allows an encoded slash, to the router whether another case reaches another
+ * route.
  *
  * Trade-off: reserved characters stay as they came, raw or escaped (`a+b` and `a%2Bb` are two paths, RFC 3986 §2.2).
- * A plain path costs one scan and one slice; everything else goes the slow way, which is still one scan.
+ * A plain path costs one scan and one slice; every other path takes the slow way, which is still one scan.
  */
-
 import { pathStart } from "./authority.ts";
 
 export interface CanonicalPath {
   /** Begins with `/`. One trailing slash stays as it came. */
   readonly path: string;
-  /** Empty, or from the `?` to the end. */
+  /** Empty, or from the `?` to the end, without a fragment. */
   readonly query: string;
   /** Whether the path holds `%2F` or `%5C`, which only a route with `encoded_slash` may have. */
   readonly encodedSlash: boolean;
@@ -52,8 +52,8 @@ const BACKSLASH = 0x5c;
 /**
  * The canonical path of a request; `null` where it has none (400 `ambiguous_path`).
  *
- * @param url `request.url` as the runtime gives it: bare workerd writes `http://`, the Host header and the raw target
- *   one after the other; wrangler and Cloudflare's edge have parsed it.
+ * @param url `request.url` as the runtime gives it: bare workerd concatenates `http://`, the Host header and the raw
+ *   request target; wrangler and Cloudflare's edge pass a parsed URL.
  * @param host The Host header; `null` where there is none, as in a call through a service binding.
  */
 export function canonicalPath(url: string, host: string | null): CanonicalPath | null {
@@ -76,7 +76,7 @@ export function canonicalPath(url: string, host: string | null): CanonicalPath |
   return { path: url.slice(from, at), query: queryAt(url, at), encodedSlash: false };
 }
 
-/** Whether the segment that begins at `at`, with a dot, is `.` or `..`. */
+/** Whether the segment at `at`, which begins with a dot, is `.` or `..`. */
 function isDotSegment(url: string, at: number): boolean {
   const end = url.charCodeAt(at + 1) === DOT ? at + 2 : at + 1;
   if (end >= url.length) return true;
@@ -94,10 +94,10 @@ function queryAt(url: string, at: number): string {
 function rewritten(url: string, from: number): CanonicalPath | null {
   const length = url.length;
   let path = "";
-  /** Of the url: where what `path` does not hold yet begins. */
+  /** The index in `url` from which nothing has been copied to `path` yet. */
   let pending = from;
   let encodedSlash = false;
-  /** Of the text since the last separator, raw or encoded. */
+  /** Counts over the text since the last separator, raw or encoded. */
   let dots = 0;
   let spaces = 0;
   let others = 0;
@@ -161,7 +161,7 @@ function rewritten(url: string, from: number): CanonicalPath | null {
   return { path: path + url.slice(pending, at), query: queryAt(url, at), encodedSlash };
 }
 
-/** A dot segment, or one of nothing but spaces and dots, which a file system may take for one. */
+/** Whether a segment is a dot segment, or only spaces and dots, which a file system may take for a dot segment. */
 export function meansAnother(dots: number, spaces: number, others: number): boolean {
   return others === 0 && (spaces > 0 || dots === 1 || dots === 2);
 }
@@ -171,18 +171,18 @@ export function escapeOf(octet: number): string {
   return octet < 0x10 ? `%0${octet.toString(16).toUpperCase()}` : `%${octet.toString(16).toUpperCase()}`;
 }
 
-/** The octet of the escape at `at`, or -1 where it is none. */
+/** The octet of the escape at `at`; -1 where that is not two hexadecimal digits after the `%`. */
 function octetAt(url: string, at: number): number {
   const high = hexDigit(url.charCodeAt(at + 1));
   const low = hexDigit(url.charCodeAt(at + 2));
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/** Behind the last escape of the UTF-8 character that begins at `at`, or -1 (RFC 3629 §4). C1 controls are none. */
+/** The index after the last escape of the character at `at`; -1 where it is not UTF-8 (RFC 3629 §4) or a C1 control. */
 function characterEnd(url: string, at: number, lead: number): number {
   if (lead < 0xc2 || lead > 0xf4) return -1;
   const more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-  // The second octet's bounds keep out overlong forms, surrogates, what is beyond U+10FFFF, and U+0080 to U+009F.
+  // The second octet's bounds exclude overlong forms, surrogates, code points over U+10FFFF, and U+0080 to U+009F.
   const least = lead === 0xe0 || lead === 0xc2 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
   const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
   for (let k = 1; k <= more; k++) {

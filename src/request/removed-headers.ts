@@ -1,23 +1,23 @@
 /**
- * Which headers of a client's request never reach the origin (contract §4): what could speak for the gateway or to the
- * machines behind it, what belongs to one hop, and what the policy names.
+ * Which headers of a client's request never reach the origin (contract §4): those that could pass for the gateway's
+ * own or direct the servers behind it, hop-by-hop headers, and those that the policy names.
  *
- * Guarantees that a name is known in any case and with any other mark for `-`: CGI, WSGI and PHP read `_` as the same name,
- * lighttpd's CGI and PHP's own server `.` and others too.
+ * Guarantees that a name is recognised in any case and with any other mark for `-`, as some servers read it: CGI, WSGI
+ * and PHP take `_` for `-`; lighttpd's CGI and PHP's own server also take `.` and others.
  */
 
-/** What is removed: lower-case, with `-` for every mark. */
+/** The names to remove: lower-case, with `-` for every mark. */
 export interface RemovedHeaders {
   readonly names: ReadonlySet<string>;
   readonly prefixes: readonly string[];
-  /** Headers that decide, in lower case. What differs from one of them in nothing but its marks is removed too. */
+  /** Headers that decisions read, in lower case. A name that differs from one of these only in its marks is removed. */
   readonly deciding: ReadonlySet<string>;
   readonly foldedDeciding: ReadonlySet<string>;
-  /** What has been found of names before; bounded. */
+  /** Cache of `isRemoved` by name; bounded. */
   readonly verdicts: Map<string, boolean>;
 }
 
-/** RFC 9110 §7.6.1, and what belonged to an upgrade to HTTP/2. */
+/** Hop-by-hop headers (RFC 9110 §7.6.1), and the one of the former upgrade to HTTP/2. */
 const HOP_BY_HOP = [
   "connection",
   "http2-settings",
@@ -31,7 +31,7 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
-/** What names another target, method or caller to some server. */
+/** Headers that some servers obey as another target, method, caller or request id. */
 const MISLEADING = [
   "forwarded",
   "request-uri",
@@ -52,12 +52,12 @@ const MISLEADING = [
 
 const RESERVED_PREFIXES = ["x-forwarded-", "x-scopegate-"];
 
-/** What `Connection` may name without effect: no hop has a say in these. */
+/** End-to-end headers, which `Connection` names without effect. */
 const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-)/;
 
 const MARKS = /[^a-z0-9-]/;
 
-/** Computes once, from the policy, what every request loses. `deciding`: the headers that resources name, in lower case. */
+/** Compiles, once per policy, what every request loses. `deciding`: the headers that resources name, lower-case. */
 export function compileRemovedHeaders(
   origin: {
     readonly authorization: "forward" | "remove";
@@ -77,7 +77,7 @@ export function compileRemovedHeaders(
   return { names, prefixes, deciding, foldedDeciding: new Set([...deciding].map(folded)), verdicts: new Map() };
 }
 
-/** `name` as the runtime gives it: lower-case. Clients send the same few dozen again and again. */
+/** Whether a header is removed. `name`: lower-case, as the runtime gives it. Cached: most clients send the same few. */
 export function isRemoved(name: string, removed: RemovedHeaders): boolean {
   const known = removed.verdicts.get(name);
   if (known !== undefined) return known;
@@ -102,11 +102,11 @@ function folded(name: string): string {
   return MARKS.test(name) ? name.replace(/[^a-z0-9-]/g, "-") : name;
 }
 
-/** What `Connection` takes out of a request (RFC 9110 §7.6.1), in lower case: not itself, nor what belongs to the ends. */
+/** The headers that `Connection` lists for removal (RFC 9110 §7.6.1), in lower case, without end-to-end headers. */
 export function namedByConnection(connection: string | null): readonly string[] {
   if (connection === null) return [];
   const names = connection.split(",").map((option) => option.trim().toLowerCase());
-  // What is not a name would make `delete` throw; the upgrade is judged by itself.
+  // An invalid name would make `delete` throw; `rewriteHeaders` decides about `Upgrade`.
   return names.filter(
     (name) => /^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name) && name !== "upgrade" && !END_TO_END.test(name),
   );

@@ -1,8 +1,8 @@
 /**
- * The canonical spelling of what does not come from a path but is compared with it: a query parameter's or header's
- * value, and the ids of allow lists (contract §2 "Resources").
+ * The canonical spelling of values that are compared with parts of a path but come from elsewhere: query parameters,
+ * headers, and the ids of allow lists (contract §2 "Resources").
  *
- * Guarantees that what it returns could stand in a canonical path as it is. Leaves the length to the caller of
+ * Guarantees that a returned text could stand in a canonical path unchanged. Leaves the length to the caller of
  * `canonicalSegment`, and `*`, which is an id like any other here.
  */
 import { canonicalPath, escapeOf, meansAnother } from "./path.ts";
@@ -51,16 +51,16 @@ export function canonicalSegment(value: string): string | null {
   return segment + value.slice(pending);
 }
 
-/** Canonical beyond doubt, as most ids are. */
+/** Ids that are canonical without a closer look, as most are. */
 const PLAIN_ID = /^[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/;
 
-/** Whether an allow list may name it: 1 to 256 characters, canonical segments with single slashes between them. */
+/** Whether an allow list may hold this id: 1 to 256 characters, canonical segments with single slashes between them. */
 export function isCanonicalId(id: string): boolean {
   if (id === "" || id.length > MOST_ID_CHARACTERS || id.endsWith("/")) return false;
   return PLAIN_ID.test(id) || canonicalPath(`http://h/${id}`, null)?.path === `/${id}`;
 }
 
-/** Controls (C0, DEL, C1), `%`, `;`, and halves of surrogate pairs. */
+/** Whether a code point has no canonical spelling: controls (C0, DEL, C1), `%`, `;`, and halves of surrogate pairs. */
 function hasNoSpelling(point: number): boolean {
   return (
     point < 0x20 ||

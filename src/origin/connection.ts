@@ -2,12 +2,12 @@
  * Connections that outlive the request that opened them: WebSockets and event streams (contract §4; issue 5).
  *
  * Guarantees that such a connection ends once its token expires or is no longer good: a WebSocket with close code 1008
- * on both sides, an event stream by its end. It is asked for at each interval and at the expiry, and what cannot be
- * answered within an interval ends the connection too. Frames and bytes pass as they are; an event stream
- * keeps its backpressure. Leaves to `stillGood` what "good" means, and to bring its knowledge up to date.
+ * on both sides, an event stream by its end. `stillGood` is asked at each interval until the expiry; if it does not
+ * answer before the next check is due, the connection ends too. Frames and bytes pass unchanged; an event stream keeps
+ * its backpressure. Leaves to `stillGood` what "good" means, and to refresh what it knows.
  *
- * Trade-off: the runtime tells a Worker nothing of how fast a WebSocket's reader is, so frames that a slow reader
- * has not taken wait in memory, up to the runtime's own limit. Connections that the policy calls unbounded do not come here.
+ * Trade-off: a Worker cannot see how fast a WebSocket's reader is, so frames that a slow reader has not taken wait in
+ * memory, up to the runtime's own limit. Routes with `connection = "unbounded"` do not use this file.
  */
 
 export interface Watch {
@@ -21,18 +21,18 @@ export interface Watch {
 
 const POLICY_VIOLATION = 1008;
 const REASON = "the token is no longer good";
-/** What a close frame may carry (RFC 6455 §7.4); 1005 and 1006 only stand for the want of one. */
+/** 1005, 1006 and 1015 are never sent (RFC 6455 §7.4.1): they report a close frame without a code, or none at all. */
 const NO_STATUS = 1005;
 const BAD_GATEWAY = 1014;
-/** A timer's longest wait. */
+/** The longest delay that `setTimeout` takes. */
 const MOST_MILLISECONDS = 2_147_483_647;
 
-/** Whether a response may go on long after its headers. */
+/** Whether a response is a WebSocket or an event stream, which may stay open long after its headers. */
 export function isLongLived(response: Response): boolean {
   return response.webSocket !== null || isEventStream(response);
 }
 
-/** The same response, over a connection that ends with its token. What is not long-lived comes back as it is. */
+/** The same response, over a connection that ends with its token; unchanged where it is not long-lived. */
 export function guardConnection(response: Response, watch: Watch): Response {
   if (response.webSocket !== null) return guardedSocket(response, response.webSocket, watch);
   if (response.body !== null && isEventStream(response)) return guardedStream(response, response.body, watch);
@@ -46,7 +46,7 @@ function isEventStream(response: Response): boolean {
 function guardedSocket(response: Response, origin: WebSocket, watch: Watch): Response {
   const { 0: client, 1: gateway } = new WebSocketPair();
   for (const socket of [origin, gateway]) {
-    // Half open: each side's close frame is answered by the other side, not by the gateway.
+    // Half open: the gateway does not answer a close frame itself but passes it to the other side.
     socket.accept({ allowHalfOpen: true });
     socket.binaryType = "arraybuffer";
   }
@@ -59,13 +59,13 @@ function guardedSocket(response: Response, origin: WebSocket, watch: Watch): Res
   return new Response(null, { status: 101, headers: response.headers, webSocket: client });
 }
 
-/** Passes on what arrives at one socket to the other, its end included. */
+/** Sends what arrives at one socket to the other, its close included. */
 function relay(from: WebSocket, to: WebSocket, ended: () => void): void {
   from.addEventListener("message", ({ data }) => {
     try {
       to.send(data);
     } catch {
-      // The other side has gone; its own close event ends both.
+      // The other side is gone; its own close event will end both.
     }
   });
   from.addEventListener("close", ({ code, reason }) => {
@@ -79,7 +79,7 @@ function relay(from: WebSocket, to: WebSocket, ended: () => void): void {
   });
 }
 
-/** Closes a socket, whatever has become of it. */
+/** Closes a socket, whatever its state. */
 function close(socket: WebSocket, code: number, reason: string): void {
   try {
     if (code === NO_STATUS) socket.close();
@@ -94,7 +94,7 @@ function guardedStream(response: Response, body: ReadableStream, watch: Watch): 
   const { readable, writable } = new IdentityTransformStream();
   const ended = new AbortController();
   const stop = watchOver(watch, () => ended.abort());
-  // The end of a stream, not an error: an EventSource then asks again, and is refused.
+  // Ends the stream without an error: an EventSource then reconnects, and the gateway refuses it.
   body
     .pipeTo(writable, { signal: ended.signal, preventAbort: true })
     .catch(() => (ended.signal.aborted ? writable.close() : writable.abort()))

@@ -1,6 +1,6 @@
 /**
- * What happens with the origin once a request may go there: out with the headers that it is promised, back with what an
- * answer has to say of deprecated scopes, and over a connection that ends with its token.
+ * The exchange with the origin for an allowed request: rewrites its headers and forwards it, adds deprecation headers
+ * to the response, and ties a long-lived connection to its token.
  */
 import type { Denial } from "../denial.ts";
 import type { Asked } from "../policy/decision.ts";
@@ -16,7 +16,7 @@ import { type Identity, rewriteHeaders } from "./headers.ts";
 import type { Origin } from "./origin.ts";
 import { deprecationHeaders, withHeaders } from "./response.ts";
 
-/** A request that may go to the origin. */
+/** A request that may be forwarded to the origin. */
 interface Cleared {
   readonly request: Request;
   readonly requestId: string;
@@ -25,7 +25,7 @@ interface Cleared {
   readonly asked: Asked;
   /** `null`: the origin is not told who calls. */
   readonly principal: Principal | null;
-  /** What decided; `null` where no scope did. */
+  /** The scopes that allowed the call; `null` where no scope did. */
   readonly alternative: Alternative | null;
   /** Asked while a connection stays open: whether the principal's token may still be used. */
   readonly stillGood: () => Promise<boolean>;
@@ -35,7 +35,7 @@ export type Exchange = (cleared: Cleared) => Promise<Response | Denial>;
 
 export function createExchange(policy: Policy, origin: Origin, now: () => number): Exchange {
   const removed = compileRemovedHeaders(policy.origin, headersThatDecide(policy.routes));
-  // In report mode a token keeps nothing from going on.
+  // In report mode, an expired or revoked token ends no connection.
   const isReportOnly = policy.gateway.mode === "report";
   const expiryGraceSeconds = policy.gateway.clockSkewSeconds;
 
@@ -43,7 +43,7 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
     const { request, requestId, route, path, asked, principal, alternative } = cleared;
     const identity = principal === null ? null : identityOf(principal, alternative);
     const rewrite = (headers: Headers): void => {
-      // Of the URL, which the runtime makes of the Host header: a Worker that calls this one leaves its own client's in there.
+      // From the URL, not the Host header, which in a call from another Worker is still that of the Worker's client.
       const [proto, host] = asClientsSee(request.url);
       rewriteHeaders(headers, removed, identity, {
         requestId,
@@ -70,7 +70,7 @@ export function createExchange(policy: Policy, origin: Origin, now: () => number
   };
 }
 
-/** The headers that the routes' resources name. */
+/** The headers that the routes' resource templates read. */
 function headersThatDecide(routes: readonly Route[]): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { resources } of routes) {
@@ -86,7 +86,7 @@ function identityOf(principal: Principal, alternative: Alternative | null): Iden
   return { subject, issuer, client, tokenId, scopes: alternative === null ? null : alternative.header };
 }
 
-/** Scheme and authority of a URL that `canonicalPath` has taken. */
+/** Scheme and authority of a URL that `canonicalPath` has accepted. */
 function asClientsSee(url: string): readonly [proto: "http" | "https", host: string] {
   const proto = url.startsWith("https:") ? "https" : "http";
   const from = proto.length + "://".length;

@@ -1,15 +1,15 @@
 /**
- * The request that goes out to the origin, and how its answer comes back.
+ * Sends the request to the origin and returns its response.
  *
- * Guarantees: path and query are those that were decided on; bodies are streams, both ways; redirects, failures and
- * WebSockets of the origin are handed back; no answer waits for headers longer than the timeout; no failure of the origin is thrown.
+ * Guarantees: path and query are those that were decided on; bodies are streamed, both ways; the origin's redirects,
+ * error statuses and WebSockets are passed on; the wait for headers ends at the timeout; no origin failure is thrown.
  *
- * Nothing is kept in, or served from, Cloudflare's cache: it knows a request by its URL, and what one token may read
- * another may not, least of all where `authorization = "remove"` hides from it that there was a token.
+ * Nothing is stored in, or served from, Cloudflare's cache: its key is the URL, and what one token may read another may
+ * not, least of all where `authorization = "remove"` hides from the cache that there was a token.
  *
- * Cost: `fetch` is given the parts of a request and not a `Request`, which it would take apart and put together again;
- * `new Request(url, request)` also copies `request.cf` along (20 µs in workerd, of which 12 are that copy). A bound Worker
- * gets `request.cf` all the same, as from any other Worker.
+ * Cost: passes `fetch` a URL and an init, not a `Request`, which `fetch` would take apart and build again; besides,
+ * `new Request(url, request)` copies `request.cf` (20 µs in workerd, 12 of them for that copy). A Worker bound as the
+ * origin still gets `request.cf`, as in any call between Workers.
  */
 import type { Denial } from "../denial.ts";
 import type { CanonicalPath } from "../request/path.ts";
@@ -17,14 +17,14 @@ import { removeNamedByConnection } from "./headers.ts";
 import type { Origin } from "./origin.ts";
 
 /**
- * Sends a request to the origin and gives its response once the headers are there, or why there is none.
+ * Sends a request to the origin; resolves with the response once its headers have arrived, or with a denial.
  *
- * The timeout counts from the start of the request, its body included, to the response's headers; what comes after
- * them may take for ever. When the runtime notices that the client has gone, it cancels the origin's request too; workerd
- * on its own notices when it next writes to the client, so before the headers the timeout is the only bound there.
+ * The timeout runs from the start of the request, sending its body included, to the response's headers; after them
+ * there is no limit. When the runtime notices that the client has disconnected, it cancels the request to the origin;
+ * bare workerd notices only when it next writes to the client, so until the headers only the timeout ends a wait there.
  *
  * @param target The canonical path and the query, as `canonicalPath` gives them.
- * @param rewrite Makes the copied headers those that go out (`rewriteHeaders`).
+ * @param rewrite Turns a copy of the client's headers into those to send (`rewriteHeaders`), in place.
  */
 export async function forward(
   origin: Origin,
@@ -36,7 +36,7 @@ export async function forward(
   const url = (origin.base ?? authorityOf(request.url)) + target.path + target.query;
   const headers = new Headers(request.headers);
   rewrite(headers);
-  // The timer is left to end with the request: to clear it, or to abort by a signal, costs a twentieth of a request each.
+  // The timer is not cleared; it ends with the request. Clearing it or aborting by a signal each cost 5% of a request.
   return new Promise((resolve) => {
     setTimeout(resolve, Math.min(timeoutMilliseconds, LONGEST_TIMER), TIMEOUT);
     send(url, origin, request, headers)
@@ -45,14 +45,14 @@ export async function forward(
   });
 }
 
-/** In milliseconds; the runtime takes a longer one for none. */
+/** In milliseconds; the runtime treats a longer delay as none. */
 const LONGEST_TIMER = 2_147_483_647;
 const TIMEOUT: Denial = { reason: "origin_timeout" };
 const UNREACHABLE: Denial = { reason: "origin_unreachable" };
 
 /**
- * What the runtime makes of `cache: "no-store"`, without the `Cache-Control: no-cache` and `Pragma` that it also sends,
- * at which some origins no longer answer 304.
+ * The `cf` options that the runtime derives from `cache: "no-store"`, but without the `Cache-Control: no-cache` and
+ * `Pragma` that it would also send: some origins do not answer 304 to these.
  */
 const NO_CACHE = { cacheTtl: -1, cacheLevel: "bypass" };
 
@@ -62,15 +62,15 @@ function send(url: string, origin: Origin, request: Request, headers: Headers): 
   if (body === null || (method !== "GET" && method !== "HEAD")) {
     return origin.fetch(url, { method, headers, body, redirect: "manual", cf });
   }
-  // A body with these methods is refused among the parts of a request, and taken over with a whole one.
+  // `fetch` rejects an init with a body for GET and HEAD, but accepts a `Request` that has one.
   return origin.fetch(new Request(url, request), { headers, redirect: "manual", cf });
 }
 
 const LEFT_BY_THE_RUNTIME = ["Proxy-Connection", "Proxy-Authenticate"];
 
 /**
- * RFC 9110 §7.6.1. The runtime has taken out what it knows of, of a response from the network even `Connection`, so
- * that what that names cannot be told; these are what it leaves. A response with none of them stays as it is.
+ * RFC 9110 §7.6.1. The runtime has already removed the hop-by-hop headers that it knows; from a network response also
+ * `Connection`, so what that listed is unknown here. Removes the rest; returns a response that has none unchanged.
  */
 function withoutHopByHop(response: Response, origin: Origin): Response {
   const { headers } = response;
@@ -82,7 +82,7 @@ function withoutHopByHop(response: Response, origin: Origin): Response {
   return copy;
 }
 
-/** Scheme and authority of a URL that `canonicalPath` has taken. */
+/** Scheme and authority of a URL that `canonicalPath` has accepted. */
 function authorityOf(url: string): string {
   return url.slice(0, url.indexOf("/", "https://".length));
 }

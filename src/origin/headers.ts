@@ -1,22 +1,22 @@
 /**
- * The headers of the request that goes out (contract §4): what could speak for the gateway, or to the machines behind
- * it, is taken out, and what the gateway knows is set.
+ * The headers of the request to the origin (contract §4): removes a client's headers that could pass for the gateway's
+ * own or direct the servers behind it, and sets what the gateway knows.
  *
- * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with any
- * mark for `-`: CGI, WSGI and PHP read `_` as the same name, lighttpd's CGI and PHP's own server `.` and others too; that `Connection` takes out nothing that the gateway or
- * Cloudflare put in; and that two different identities never have the same spelling.
- * Leaves alone what Cloudflare sets by itself (CF-*, True-Client-IP): before a Worker that nothing guards, those are a
- * client's words too, and an operator whose origin reads them names them in `remove_headers`.
+ * Guarantees that the origin never sees a client's value of a header that this file sets, in any case and with any mark
+ * for `-` (`removed-headers.ts`); that `Connection` removes no header that the gateway sets, nor CF-* and CDN-Loop; and
+ * that two different identities never have the same spelling.
+ * Leaves alone the headers that Cloudflare sets (CF-*, True-Client-IP): where clients reach the Worker without passing
+ * Cloudflare they are client input; an operator whose origin reads them lists them in `remove_headers`.
  *
  * Cost, in workerd on a slow machine, 13 headers in, 9 set: reading the names 5 µs, each set or delete 0.3 µs. So the
- * names are read once, and only what matches is touched. A list rebuilt by hand costs four times as much.
+ * names are read once, and only matching headers are touched. Building a new list of headers costs four times as much.
  */
 import { isRemoved, namedByConnection, type RemovedHeaders } from "../request/removed-headers.ts";
 import type { Principal } from "../token/principal.ts";
 
-/** Who calls, as the token says it; `null` is not told. */
+/** Who calls, as the token says it; a member that is `null` is not sent. */
 export interface Identity extends Pick<Principal, "issuer" | "subject" | "client" | "tokenId"> {
-  /** The scopes that decided, separated by spaces; `null` where the route asks for none. */
+  /** The scopes that allowed the call, separated by spaces; `null` where no scope did. */
   readonly scopes: string | null;
 }
 
@@ -29,14 +29,14 @@ export interface Forwarded {
   readonly method: string;
 }
 
-/** What needs no escape: printable ASCII but `%`, with spaces only inside. */
+/** Texts that need no escape: printable ASCII without `%`, and no space at either end. */
 const VERBATIM = /^(?:[!-$&-~](?:[ -$&-~]*[!-$&-~])?)?$/;
 
 /**
- * Makes a copy of the client's headers those of the request that goes out, in place.
+ * Turns a copy of the client's headers into those of the request to the origin, in place.
  *
- * An upgrade to WebSocket passes with GET, which is what the runtime makes of it: with another method, the origin would get a
- * call that was not decided on. Any other upgrade is removed.
+ * A WebSocket upgrade is kept only with GET, because the runtime sends every such upgrade as GET: with another method,
+ * the origin would get a call that was not decided on. Any other upgrade is removed.
  */
 export function rewriteHeaders(
   headers: Headers,
@@ -70,9 +70,9 @@ function isWebSocketUpgrade(headers: Headers): boolean {
 }
 
 /**
- * A text as a header's value: as it is where it is plain ASCII; else what is beyond ASCII, controls, `%` and spaces at
- * either end as the escapes of their UTF-8 octets, so that decoding gives back exactly the text.
- * Half a surrogate pair becomes escapes that are not UTF-8: it has no decoding.
+ * A text as a header value: unchanged where it is plain ASCII; else non-ASCII characters, controls, `%` and spaces at
+ * either end become percent-escapes of their UTF-8 octets, so that decoding gives back exactly the text.
+ * A lone surrogate becomes escapes that are not UTF-8 and cannot be decoded.
  */
 export function headerValue(text: string): string {
   if (VERBATIM.test(text)) return text;
@@ -99,7 +99,7 @@ function hex(octet: number): string {
   return `%${octet.toString(16).toUpperCase().padStart(2, "0")}`;
 }
 
-/** Removes what `Connection` names (RFC 9110 §7.6.1), but not itself, nor what belongs to the ends. */
+/** Removes the hop-by-hop headers that `Connection` lists (RFC 9110 §7.6.1). Leaves `Connection` to the caller. */
 export function removeNamedByConnection(headers: Headers): void {
   for (const name of namedByConnection(headers.get("Connection"))) headers.delete(name);
 }

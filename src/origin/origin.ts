@@ -1,14 +1,14 @@
 /**
- * The API behind the gateway: which one it is.
+ * Where the API behind the gateway is.
  *
- * It is the service binding `ORIGIN` where there is one, else the variable `ORIGIN_URL`, else `[origin] url`
- * (contract §1). With a binding, a URL only says which host and path the bound Worker sees; without one it sees the
- * client's host.
+ * The service binding `ORIGIN` if there is one, else the variable `ORIGIN_URL`, else `[origin] url` (contract §1). With
+ * a binding, the URL only determines the host and path that the bound Worker sees; with a binding and no URL, that is
+ * the host of the client's request.
  */
 
 export interface Origin {
   readonly fetch: (input: string | Request, init: RequestInit) => Promise<Response>;
-  /** Whether it is a Worker, reached through a service binding and not over the network. */
+  /** Whether the origin is a Worker, reached through a service binding and not over the network. */
   readonly bound: boolean;
   /** Scheme, authority and path, without a trailing slash; `null`: the scheme and the host of the client's request. */
   readonly base: string | null;
@@ -20,7 +20,7 @@ interface Bindings {
 }
 
 /**
- * The origin that the bindings and the policy name. Throws where there is none, or its URL is not valid.
+ * The origin that the bindings and the policy name. Throws where they name none, or its URL is not valid.
  *
  * @param policyUrl `[origin] url`.
  */
@@ -31,7 +31,7 @@ export function createOrigin(bindings: Bindings, policyUrl: string | null): Orig
   return { fetch: (input, init) => binding.fetch(input, init), bound: true, base };
 }
 
-/** Scheme, authority and path without a trailing slash; `null` where only a binding is given. */
+/** Scheme, authority and path without a trailing slash; `null` where there is only a binding and no URL. */
 function originBase(bindings: Bindings, policyUrl: string | null): string | null {
   const { ORIGIN_URL: variable } = bindings;
   const fromVariable = variable !== undefined && variable !== "";

@@ -1,18 +1,18 @@
 /**
- * What the gateway adds to the origin's response, which is otherwise handed back untouched.
+ * The headers that the gateway adds to a response, or removes for `[cors]`. Nothing else of it changes.
  *
  * Guarantees that status, body (as a stream, in its encoding) and WebSocket stay as they are.
  */
 import type { Scope } from "../policy/scope.ts";
 
-/** Lists: what the gateway says joins what the origin says. Of all others the gateway's value stands alone. */
+/** List headers, to which the gateway appends. Of all other headers its value replaces the origin's. */
 const LISTS = new Set(["vary", "access-control-expose-headers"]);
 
 /**
- * The response with more headers; itself where there are none, because a new Response costs a tenth of a forwarded
- * request.
+ * The response with more headers; the same object where `extra` is empty, because a new Response costs a tenth of a
+ * forwarded request.
  *
- * With Access-Control-Allow-Origin the origin's own leave for cookies goes (contract §2: "never Allow-Credentials").
+ * Setting Access-Control-Allow-Origin also removes the origin's Access-Control-Allow-Credentials (contract §2).
  */
 export function withHeaders(response: Response, extra: readonly (readonly [name: string, value: string])[]): Response {
   if (extra.length === 0) return response;
@@ -27,8 +27,8 @@ export function withHeaders(response: Response, extra: readonly (readonly [name:
 }
 
 /**
- * The response with what the policy's `[cors]` says of it. Where that gives no leave, the origin's own goes too: it would
- * let in pages that the policy does not name.
+ * The response with the headers of the policy's `[cors]`. Where these allow no origin, the API's own CORS permission is
+ * removed: it would allow pages that the policy does not name.
  */
 export function withCors(response: Response, extra: readonly (readonly [name: string, value: string])[]): Response {
   const answer = withHeaders(response, extra);
@@ -38,7 +38,7 @@ export function withCors(response: Response, extra: readonly (readonly [name: st
   return answer;
 }
 
-/** What an answer says when deprecated scopes let it through: RFC 9745 §2.1 and RFC 8594 §3, the earliest of each. */
+/** The Deprecation (RFC 9745 §2.1) and Sunset (RFC 8594 §3) headers for these scopes; of each, the earliest date. */
 export function deprecationHeaders(
   scopes: readonly Pick<Scope, "deprecatedAtSeconds" | "sunsetAtSeconds">[],
 ): [name: string, value: string][] {

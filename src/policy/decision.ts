@@ -1,8 +1,8 @@
 /**
- * May they? The steps scopes, resources and conditions of the contract (§3), in that order, for one route and one
- * caller. The gateway, `scopegate explain` and `POST /explain` all ask this function.
+ * The authorization decision: the contract's steps scopes, resources and conditions (§3), in that order, for one route
+ * and one caller. The gateway, `scopegate explain` and `POST /explain` all call these functions.
  *
- * Pure: no clock, no network. Leaves to others whether the token is genuine and whether it has been revoked.
+ * Pure: no clock, no network. Leaves to `token/` whether the token is valid, to `revocation/` whether it is revoked.
  */
 import type { Denial } from "../denial.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "./conditions/conditions.ts";
@@ -11,19 +11,19 @@ import { coverage, type Named } from "./resources/allow-list-coverage.ts";
 import type { Alternative, Route } from "./route.ts";
 import { has, type Scope, type ScopeGrant } from "./scope.ts";
 
-/** The part of a caller that decides. */
+/** What the decision needs of a caller. */
 export interface Holder {
   readonly grant: ScopeGrant;
   readonly allowList: AllowList;
-  /** All of them must hold. `"unreadable"` holds never. */
+  /** All of them must hold. `"unreadable"` never holds. */
   readonly conditions: readonly Conditions[] | "unreadable";
   readonly issuedAtSeconds: number | null;
 }
 
-/** The part of a request that decides, besides its route. */
+/** What the decision needs of a request, besides its route. */
 export interface Asked extends Named {
   readonly address: string | null;
-  /** Asked for only where a condition reads it: what the runtime knows of a request is costly to unpack. */
+  /** Called only where a condition reads the country, because reading `request.cf` is costly. */
   readonly country: () => string | null;
   readonly nowSeconds: number;
 }
@@ -31,12 +31,12 @@ export interface Asked extends Named {
 export type Decision =
   | {
       readonly allowed: true;
-      /** The alternative that decided; `null` where the route asks for no scope. */
+      /** The alternative that allowed the call; `null` where the route needs no scope. */
       readonly alternative: Alternative | null;
     }
   | { readonly allowed: false; readonly denial: Denial };
 
-/** Decides a route that asks for a token. */
+/** Decides a call to a route that needs a token. */
 export function decide(route: Route, holder: Holder, asked: Asked): Decision {
   const { requirement } = route;
   const granted: Alternative[] = [];
@@ -54,7 +54,7 @@ export function decide(route: Route, holder: Holder, asked: Asked): Decision {
   const failing = failingOf(route.conditions, holder, asked);
   if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
 
-  // Holding one more scope never takes a call away: another alternative may decide where this one's conditions fail.
+  // One more scope never makes a call fail: where the conditions of one alternative fail, another one may allow it.
   let firstFailing: string | null = null;
   for (const alternative of granted) {
     const failed = failingOfScopes(alternative.scopes, holder, asked);
@@ -65,7 +65,7 @@ export function decide(route: Route, holder: Holder, asked: Asked): Decision {
   return ALLOWED_WITHOUT_SCOPE;
 }
 
-/** Decides a public route: only its conditions count. */
+/** Decides a call to a public route, by its conditions alone. */
 export function decidePublic(route: Route, asked: Asked): Decision {
   const failing = route.conditions === null ? null : failingCondition(route.conditions, factsOf(asked, null));
   if (failing !== null) return denied({ reason: "condition_not_met", condition: failing });
@@ -74,7 +74,7 @@ export function decidePublic(route: Route, asked: Asked): Decision {
 
 const ALLOWED_WITHOUT_SCOPE: Decision = { allowed: true, alternative: null };
 
-/** Of the route's conditions, then of the token's. */
+/** The first condition that fails, of the route's and then of the token's; `null` where all hold. */
 function failingOf(ofRoute: Conditions | null, holder: Holder, asked: Asked): string | null {
   if (holder.conditions === "unreadable") return "token";
   if (ofRoute === null && holder.conditions.length === 0) return null;

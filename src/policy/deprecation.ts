@@ -1,12 +1,12 @@
-/** Which deprecated scopes let a call through, so that its answer can say so. */
+/** Which deprecated scopes allowed a call, so that its response can say so. */
 import type { Alternative } from "./route.ts";
 import { type Catalogue, has, isLeaving, reaches, type Scope, type ScopeGrant } from "./scope.ts";
 
 const NONE: readonly Scope[] = [];
 
 /**
- * The deprecated scopes that decided, and those without which a scope that decided would not have been granted: after a
- * scope has been renamed by `implies`, the holders of the old one hear of it. None for nearly every call.
+ * The leaving scopes (`isLeaving`) among those that allowed the call, and those through which alone one of these was
+ * granted: where an old scope implies its replacement, its holders are warned too. Empty for nearly every call.
  */
 export function deprecatedScopes(catalogue: Catalogue, decided: Alternative, grant: ScopeGrant): readonly Scope[] {
   if (decided.scopes.every((scope) => has(grant.grantedByCurrent, scope))) return NONE;
@@ -18,7 +18,7 @@ export function deprecatedScopes(catalogue: Catalogue, decided: Alternative, gra
   return [...leaving];
 }
 
-/** The scope itself among them, where it is leaving. */
+/** The leaving scopes held that reach `scope`; `scope` itself too, if it is leaving. */
 function sourcesOf(catalogue: Catalogue, scope: Scope, grant: ScopeGrant): Scope[] {
   return catalogue.scopes.filter(
     (source) => isLeaving(source) && has(grant.granted, source) && reaches(catalogue, source, scope),

@@ -2,8 +2,8 @@
  * Durations as the policy writes them (contract §2): a whole number and one unit, `"5s"`, `"15m"`, `"12h"`, `"365d"`.
  *
  * Guarantees: one spelling for each number (no sign, no leading zero, no fraction, no space) and no duration over a
- * hundred years, so that adding one to a time never loses precision.
- * Leaves to the caller: which bounds make sense for a key beyond "more than nothing".
+ * hundred years (36500d), so that adding one to a time never loses precision.
+ * Leaves to the caller which bounds make sense for a key, beyond "at least 1s".
  */
 import * as v from "valibot";
 
@@ -16,7 +16,7 @@ const SECONDS = new Map([
 ]);
 const LONGEST_SECONDS = 36_500 * 86_400;
 
-/** The seconds that a duration stands for, 0 for `"0s"`; `null` where the text is no duration. */
+/** The seconds in a duration, 0 for `"0s"`; `null` where the text is not a duration. */
 export function parseDuration(text: string): number | null {
   const match = PATTERN.exec(text);
   if (match === null) return null;
@@ -31,7 +31,7 @@ export function durationSeconds(text: string): number {
   return seconds;
 }
 
-/** A duration, of no length (`"0s"`) too. */
+/** A duration; `"0s"` is accepted. */
 export const durationSchema = v.pipe(
   v.string('expected a duration such as "15m"'),
   v.regex(PATTERN, 'expected a duration such as "5s", "15m", "12h" or "365d"'),

@@ -1,6 +1,6 @@
 /**
  * What is wrong with a policy, as its author needs it: where (key path and line), what was found, what was expected,
- * and what was perhaps meant. All faults are told at once, and none of them holds a control character.
+ * and what was perhaps meant. All faults are reported at once, and none contains a control character.
  */
 import { printable } from "./printable.ts";
 
@@ -14,7 +14,7 @@ export interface Fault {
 
 export type KeyPath = readonly (string | number)[];
 
-/** Collects faults and knows the text they lie in. */
+/** Collects the faults of one policy text. */
 export interface Faults {
   readonly list: Fault[];
   readonly add: (path: KeyPath, message: string) => void;
@@ -31,7 +31,7 @@ export function faultsOf(text: string): Faults {
   };
 }
 
-/** As TOML writes it. */
+/** A key path as TOML writes it, safe to print. */
 export function writtenPath(path: KeyPath): string {
   let written = "";
   for (const key of path) {
@@ -45,8 +45,8 @@ export function writtenPath(path: KeyPath): string {
 }
 
 /**
- * Finds the line of a key; of the nearest above it, where it is not there itself or is written in another way. Reads the text
- * once, when it is first asked.
+ * Finds the line of a key; where the key is absent or written in a form not recognised, the line of its nearest parent.
+ * Reads the text once, on the first call.
  */
 export function linesIn(text: string): (path: KeyPath) => number | null {
   let lines: ReadonlyMap<string, number> | null = null;
@@ -60,7 +60,7 @@ export function linesIn(text: string): (path: KeyPath) => number | null {
   };
 }
 
-/** On which line each key first stands. */
+/** The line on which each key first appears, by the JSON text of its path. */
 function linesOf(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
   for (const { path, line } of placesIn(text)) {
@@ -70,7 +70,7 @@ function linesOf(text: string): ReadonlyMap<string, number> {
   return lines;
 }
 
-/** What stands on which line, by looking for table headers and keys as TOML writes them. Takes a text that is no TOML too. */
+/** Finds table headers and keys line by line. Does not parse TOML, so that it works on invalid text too. */
 export function* placesIn(text: string): Generator<{ readonly path: KeyPath; readonly line: number }> {
   let table: KeyPath = [];
   const counts = new Map<string, number>();

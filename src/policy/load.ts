@@ -1,6 +1,6 @@
 /**
- * From the text of `scopegate.toml` to a policy that serves, or to everything that is wrong with it. Nothing between:
- * a policy with one fault is not a policy.
+ * From the text of `scopegate.toml` to a policy that serves, or to the list of all its faults. Nothing in between: a
+ * policy with one fault does not load.
  */
 import { TomlError } from "smol-toml";
 import * as v from "valibot";
@@ -29,7 +29,7 @@ export type Loaded =
   | { readonly ok: true; readonly policy: Policy }
   | { readonly ok: false; readonly faults: readonly Fault[] };
 
-/** Loads a policy from its text. Does not look at the environment: bindings and secrets are checked by who uses them. */
+/** Loads a policy from its text. Does not look at bindings and secrets: the code that uses them checks them. */
 export function loadPolicy(text: string): Loaded {
   const faults = faultsOf(text);
   const document = documentOf(text, faults);
@@ -45,7 +45,7 @@ export function loadPolicy(text: string): Loaded {
   return faults.list.length > 0 ? { ok: false, faults: faults.list } : { ok: true, policy };
 }
 
-/** One line a fault: `scopegate.toml:12 routes."GET /x": unknown scope …`. */
+/** One line per fault: `scopegate.toml:12 routes."GET /x": unknown scope …`. */
 export function faultText(fault: Fault, file = "scopegate.toml"): string {
   return `${file}${fault.line === null ? "" : `:${fault.line}`} ${fault.path}: ${fault.message}`;
 }
@@ -67,7 +67,7 @@ function addFaultsOfShape(table: Record<string, unknown>, faults: Faults): void 
   addFaultsBeyond(table, issues, faults);
 }
 
-/** Tells what else is wrong with a policy that does not have the shape. Where too much of it lacks, only the shape is told. */
+/** Adds the other faults of a policy that the schema refuses; none where `mended` cannot give it a valid shape. */
 function addFaultsBeyond(
   table: Record<string, unknown>,
   issues: readonly v.BaseIssue<unknown>[],
@@ -84,7 +84,7 @@ function addFaultsBeyond(
   );
 }
 
-/** Whether a key, as TOML writes it, is another or lies below it. */
+/** Whether the written key `path` is `outer` or lies below it. */
 function isWithin(path: string, outer: string): boolean {
   return (
     path.startsWith(outer) && (path.length === outer.length || path[outer.length] === "." || path[outer.length] === "[")
@@ -214,7 +214,7 @@ function compileCors(raw: RawPolicy, faults: Faults): CorsPolicy | null {
   };
 }
 
-/** The schema has checked the spelling. */
+/** The seconds of a duration whose spelling the schema has checked. */
 function seconds(duration: string): number {
   return parseDuration(duration) ?? 0;
 }

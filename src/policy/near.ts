@@ -1,15 +1,15 @@
 /**
- * "Did you mean": the known name that a misspelt one probably stands for.
+ * "Did you mean": the known name for which a misspelt one probably stands.
  *
- * A hint for messages and nothing else: no decision rests on it. Takes time in the product of the names' lengths, so
+ * A hint for messages only; no decision depends on it. The time grows with the product of the two names' lengths, so
  * names over 100 characters get no hint.
  */
 
 const LONGEST = 100;
 
 /**
- * The name in `known` that is nearest to `name`, letter case aside; `null` where none is within two edits (one edit
- * for a name of three letters or fewer, a third of its length for a long one). The first of equals wins.
+ * The name in `known` that is nearest to `name`, ignoring case; `null` where none is within two edits (one edit for a
+ * name of three characters or fewer, a third of its length for a long one). Of equally near names, the first.
  */
 export function closest(name: string, known: Iterable<string>): string | null {
   if (name.length > LONGEST) return null;

@@ -1,8 +1,8 @@
 /**
- * The policy as the gateway uses it: read from `scopegate.toml`, checked whole and compiled once per isolate by
- * `load.ts`. Plain data; what a request costs is decided here, by what was computed at load.
+ * The policy as the gateway uses it: read from `scopegate.toml`, checked as a whole and compiled once per isolate by
+ * `load.ts`. Read-only. Whatever can be computed at load is, so that it costs a request nothing.
  *
- * Times are seconds since the epoch, durations say their unit in their name.
+ * Times are seconds since the epoch; a duration has its unit in its name.
  */
 
 import type { Route } from "./route.ts";
@@ -27,7 +27,7 @@ export interface Policy {
   };
   readonly revocation: { readonly refreshMilliseconds: number; readonly maxStalenessMilliseconds: number };
   readonly cors: CorsPolicy | null;
-  /** Share of allowed requests that leave a decision log line, 0 to 1. */
+  /** Share of allowed requests that are logged, 0 to 1. */
   readonly logSampleRate: number;
   readonly issuers: readonly IssuerPolicy[];
   readonly tokens: {
@@ -37,10 +37,10 @@ export interface Policy {
   };
   readonly catalogue: Catalogue;
   readonly bundles: ReadonlyMap<string, Bundle>;
-  /** The operator's routes, in the order of the file. The router knows the gateway's own besides. */
+  /** The operator's routes, in the order of the file. The router also has the gateway's own routes. */
   readonly routes: readonly Route[];
   readonly router: Router;
-  /** Rules of `scopegate check` that do not apply, at one route or scope or (`null`) everywhere. */
+  /** Rules of `scopegate check` that are switched off, for one route or scope or (`null`) everywhere. */
   readonly silences: readonly { readonly rule: string; readonly at: string | null; readonly reason: string }[];
 }
 
@@ -61,13 +61,13 @@ export interface Bundle {
 export interface IssuerPolicy {
   readonly issuer: string;
   readonly audiences: readonly string[];
-  /** `null`: discovered. */
+  /** `null`: found by discovery. */
   readonly jwksUri: string | null;
   readonly algorithms: readonly string[];
   readonly scopeClaim: string;
-  /** Lower-case, without `application/`. `null`: any but one that says it is not an access token. */
+  /** Lower-case, without `application/`. `null`: any `typ`, except one that says that it is not an access token. */
   readonly requireTyp: string | null;
-  /** What a token without the scope claim may do. `null`: nothing. */
+  /** The scopes of a token without the scope claim. `null`: none. */
   readonly legacyScopes: readonly string[] | null;
   readonly wildcards: boolean;
   readonly scopeMap: ReadonlyMap<string, readonly string[]>;

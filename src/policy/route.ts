@@ -1,4 +1,4 @@
-/** A route as the gateway uses it: what it asks for, compiled. Plain data. */
+/** A route as the gateway uses it: compiled, read-only. */
 import type { Conditions } from "./conditions/conditions.ts";
 import type { RawRoute } from "./reading/schema-route.ts";
 import type { AllowListTemplate } from "./resources/allow-list-template.ts";
@@ -15,13 +15,13 @@ export interface Route {
   readonly methods: readonly string[];
   readonly pattern: string;
   readonly requirement: Requirement;
-  /** `null`: the route names none and needs `*:*`. `[]`: it touches none. */
+  /** `null`: the route names no resource and needs `*:*`. `[]`: it touches no resource. */
   readonly resources: readonly AllowListTemplate[] | null;
   readonly conditions: Conditions | null;
   readonly strictRevocation: boolean;
   readonly encodedSlash: boolean;
   readonly unboundedConnection: boolean;
-  /** Its value as the policy has it, for people to read; the gateway's own routes have none. */
+  /** Its value as written in the policy, for display; the gateway's own routes have none. */
   readonly written?: RawRoute;
 }
 
@@ -30,9 +30,9 @@ export type Requirement =
   | { readonly kind: "authenticated" }
   | {
       readonly kind: "scopes";
-      /** One of these, in this order; each needs every one of its scopes. `all` is a single alternative. */
+      /** One of these is enough, tried in this order; each needs all of its scopes. `all` is a single alternative. */
       readonly alternatives: readonly Alternative[];
-      /** Every name in the alternatives, once, in order: what a 403 tells (RFC 6750 §3). */
+      /** Every name in the alternatives, once, in order: the `scope` of a 403's challenge (RFC 6750 §3). */
       readonly names: readonly string[];
     };
 

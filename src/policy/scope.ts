@@ -1,8 +1,8 @@
 /**
  * Scopes: the catalogue that the policy declares, and what the scopes in a token grant under it.
  *
- * A grant is computed once per token, over the whole catalogue, as two bit sets; asking it is an index and a mask.
- * Sunset is a matter of time, so a grant says until when it is good.
+ * A grant is computed once per token, over the whole catalogue, as two bit sets; to test a scope takes an index and a
+ * mask. Since scopes have sunsets, a grant says until when it is valid.
  * Leaves to `token/`: which claim the scopes come from, and which issuer may use wildcards or `scopegate:` scopes.
  */
 import type { Conditions } from "./conditions/conditions.ts";
@@ -14,14 +14,14 @@ export interface Scope {
   readonly index: number;
   readonly description: string;
   readonly owner: string;
-  /** As written in the policy: direct implications; a grant follows them transitively. */
+  /** Direct implications, as written in the policy; a grant follows them transitively. */
   readonly implies: readonly string[];
   readonly maxLifetimeSeconds: number | null;
   readonly deprecatedAtSeconds: number | null;
   readonly sunsetAtSeconds: number | null;
   readonly replacedBy: readonly string[];
   readonly conditions: Conditions | null;
-  /** Its table as the policy has it, for people to read; the built-in scopes have none. */
+  /** Its table as written in the policy, for display; the built-in scopes have none. */
   readonly written?: RawPolicy["scopes"][string];
 }
 
@@ -29,19 +29,19 @@ export interface Catalogue {
   /** By index; the built-in `scopegate:` scopes come first. */
   readonly scopes: readonly Scope[];
   readonly byName: ReadonlyMap<string, Scope>;
-  /** By index: what the scope names in `implies`, directly. */
+  /** By index: the scopes that the scope names in `implies`. */
   readonly implied: readonly (readonly Scope[])[];
   /** All sunset times, ascending, in seconds. */
   readonly sunsets: readonly number[];
 }
 
-/** What a token's scopes come to under one catalogue at one time. */
+/** What a token's scopes grant under one catalogue at one time. */
 export interface ScopeGrant {
-  /** 32 scopes a word, by `Scope.index`. */
+  /** A bit per scope, by `Scope.index`; 32 per word. */
   readonly granted: Uint32Array;
-  /** Those that are granted by a scope that is neither deprecated nor ending, and are not so themselves. */
+  /** Those granted by a scope of the token that is not leaving (`isLeaving`), and not leaving themselves. */
   readonly grantedByCurrent: Uint32Array;
-  /** From this second on the grant must be computed anew: the next sunset; `Infinity` where there is none. */
+  /** From this second on the grant must be computed again: the next sunset; `Infinity` where there is none. */
   readonly goodUntilSeconds: number;
 }
 
@@ -79,12 +79,12 @@ export function isWildcard(name: string): boolean {
   return name === "*" || name.endsWith(":*") || name.endsWith(".*");
 }
 
-/** Whether a wildcard covers a scope's name. Never a reserved one. */
+/** Whether a wildcard covers a scope's name. No wildcard covers a reserved name. */
 export function covers(wildcard: string, name: string): boolean {
   return !isReserved(name) && name.startsWith(wildcard.slice(0, -1));
 }
 
-/** Builds the catalogue from the policy's scopes, whose `implies` name only each other and form no cycle. */
+/** Builds the catalogue from the policy's scopes, whose `implies` must name only declared scopes and form no cycle. */
 export function catalogueOf(declared: readonly Omit<Scope, "index">[]): Catalogue {
   const scopes: Scope[] = [];
   for (const { name, description, implies } of BUILT_IN_SCOPES)
@@ -142,7 +142,7 @@ export function namesIn(catalogue: Catalogue, set: Uint32Array): string[] {
   return catalogue.scopes.filter((scope) => has(set, scope)).map((scope) => scope.name);
 }
 
-/** Whether the scope is deprecated or has a day on which it ends. */
+/** Whether the scope is deprecated or has a sunset, past or to come. */
 export function isLeaving(scope: Scope): boolean {
   return scope.deprecatedAtSeconds !== null || scope.sunsetAtSeconds !== null;
 }
@@ -154,7 +154,7 @@ export function reaches(catalogue: Catalogue, from: Scope, to: Scope): boolean {
   return has(seen, to);
 }
 
-/** Whether it grants nothing any more. */
+/** Whether the scope's sunset has been reached: nothing grants it, and it grants nothing. */
 export function isPastSunset(scope: Scope, nowSeconds: number): boolean {
   return scope.sunsetAtSeconds !== null && scope.sunsetAtSeconds <= nowSeconds;
 }
@@ -167,15 +167,15 @@ function clearBit(set: Uint32Array, index: number): void {
   set[index >>> 5] = (set[index >>> 5] ?? 0) & ~(1 << (index & 31));
 }
 
-/** Whether a token of this gateway with that name in it would grant any scope now. */
+/** Whether `name`, a scope or wildcard in a token of this gateway, grants any scope at `nowSeconds`. */
 export function grantsAny(catalogue: Catalogue, name: string, nowSeconds: number): boolean {
   const { granted } = grantOf(catalogue, [name], { wildcards: true, admin: true }, nowSeconds);
   return granted.some((word) => word !== 0);
 }
 
-/** Marks a scope and what it implies, transitively. A scope past its sunset ends the chain that runs through it. */
+/** Marks a scope and what it implies, transitively. Does not follow implications through a scope past its sunset. */
 function spread(catalogue: Catalogue, scope: Scope, into: Uint32Array, nowSeconds: number): void {
-  // Not by recursion: a chain may be as long as the catalogue.
+  // Not recursive, because a chain may be as long as the catalogue.
   const open = [scope];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (has(into, next) || isPastSunset(next, nowSeconds)) continue;

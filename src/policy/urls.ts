@@ -1,4 +1,4 @@
-/** Which URLs a policy may name: issuers and keys over https (or http on a loopback host), origins over either. */
+/** Which URLs a policy may name: https (or http on a loopback host) for issuers and keys, http or https for origins. */
 
 /** Whether `text` is an https URL, or an http URL on a loopback host, without credentials or a fragment. */
 export function isSecureUrl(text: string): boolean {
@@ -8,7 +8,7 @@ export function isSecureUrl(text: string): boolean {
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(url.hostname));
 }
 
-/** What is wrong with the address of an origin, or `null`. */
+/** What is wrong with the URL of an origin; `null` where nothing is. */
 export function addressError(text: string): string | null {
   if (!URL.canParse(text)) return "must be an http or https URL";
   const url = new URL(text);

@@ -1,4 +1,4 @@
-/** The issuers: whose keys, which algorithms, which scopes. */
+/** Compiles the issuers: whose keys, which algorithms, which scopes. */
 
 import { hasControls } from "../../request/controls.ts";
 import type { Faults } from "../faults.ts";
@@ -9,7 +9,7 @@ import type { Catalogue } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";
 import { checkGrantName } from "./compile-scopes.ts";
 
-/** What an issuer may sign with where it does not say (contract §2). */
+/** The algorithms of an issuer whose entry names none (contract §2). */
 const DEFAULT_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"];
 const PUBLIC_KEY_ALGORITHMS = [
   "RS256",
@@ -31,7 +31,7 @@ export function compileIssuers(raw: RawPolicy, catalogue: Catalogue, faults: Fau
   return raw.issuers.map((entry, position) => {
     const path = ["issuers", position];
     if (!isSecureUrl(entry.issuer)) faults.add([...path, "issuer"], "must be an https URL, or http on a loopback host");
-    // Where a token is issued under another issuer's, a space ends that issuer's name (`ancestors`).
+    // In `ancestors`, a space separates another issuer's name from its token's id, so the name must hold none.
     if (/\s/.test(entry.issuer) || hasControls(entry.issuer))
       faults.add([...path, "issuer"], "must not hold white space or controls");
     if (entry.issuer === raw.gateway.public_url)
@@ -68,7 +68,7 @@ export function compileIssuers(raw: RawPolicy, catalogue: Catalogue, faults: Fau
   });
 }
 
-/** A shared secret goes with one algorithm alone: beside a public key's it would be the classic confusion (RFC 8725 §2.1). */
+/** HS256 must stand alone: beside a public-key algorithm it could allow algorithm confusion (RFC 8725 §2.1). */
 function checkedAlgorithms(entry: RawIssuer, path: readonly (string | number)[], faults: Faults): readonly string[] {
   const algorithms = entry.algorithms ?? (entry.secret === undefined ? DEFAULT_ALGORITHMS : [SECRET_ALGORITHM]);
   for (const [position, algorithm] of algorithms.entries()) {

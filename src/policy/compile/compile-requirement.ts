@@ -1,17 +1,17 @@
-/** Which scopes a route needs: names that exist, in exactly one of the ways to say so. */
+/** Compiles what a route requires: scopes that exist, by exactly one of `all`, `any`, `authenticated` and `public`. */
 import type { Faults, KeyPath } from "../faults.ts";
 import type { RawRouteTable } from "../reading/schema-route.ts";
 import type { Alternative, Requirement } from "../route.ts";
 import { type Catalogue, isReserved, isWildcard, type Scope } from "../scope.ts";
 import { noWildcard, unknownScope } from "./compile-scopes.ts";
 
-/** `isTable`: whether the route was written as one, and not as its scopes alone. */
+/** `isTable`: whether the route's value is written as a table, not as a scope or a list of scopes. */
 export type RequirementCompiler = (table: RawRouteTable, isTable: boolean, path: KeyPath) => Requirement;
 
-/** Compiles the requirements of one policy; what asks for one and the same scope is one object. */
+/** A compiler for the requirements of one policy; routes that need the same single scope share one object. */
 export function requirementCompiler(catalogue: Catalogue, faults: Faults): RequirementCompiler {
   const ofOneScope = new Map<string, Requirement>();
-  /** What is said of a scope that the catalogue lacks: the search for what was meant takes its time. */
+  /** Messages about scopes that the catalogue lacks, by name; cached, because the search for a near name is slow. */
   const unknown = new Map<string, string>();
 
   const scopesOf = (names: readonly string[], path: KeyPath): Scope[] =>
@@ -44,7 +44,7 @@ export function requirementCompiler(catalogue: Catalogue, faults: Faults): Requi
       return { scopes, header: scopes.map((scope) => scope.name).join(" ") };
     });
     const requirement: Requirement = { kind: "scopes", alternatives, names: [...new Set(groups.flat())] };
-    // One that is unknown is told at each route that has it.
+    // An unknown scope is not cached, so that every route that names it gets a fault.
     if (only !== undefined && alternatives[0]?.scopes.length === 1) ofOneScope.set(only, requirement);
     return requirement;
   };
@@ -53,7 +53,7 @@ export function requirementCompiler(catalogue: Catalogue, faults: Faults): Requi
 function refusal(name: string, catalogue: Catalogue): string {
   if (isReserved(name)) return `"${name}" is the gateway's own and not for routes`;
   if (isWildcard(name)) return noWildcard(name, "a route");
-  // The two requirements that are no scopes, where somebody wrote them as one.
+  // The keys `public` and `authenticated`, written as if they were scopes.
   if (name === "public" || name === "authenticated") {
     return `${unknownScope(name, [])}, or did you mean { ${name} = true }?`;
   }

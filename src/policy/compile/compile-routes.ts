@@ -1,4 +1,4 @@
-/** The routes: key, pattern, requirement, resources, conditions. */
+/** Compiles the routes: key, pattern, requirement, resources, conditions. */
 
 import { isRemoved, type RemovedHeaders } from "../../request/removed-headers.ts";
 import { type Conditions, compileConditions } from "../conditions/conditions.ts";
@@ -13,17 +13,17 @@ import type { RoutePattern } from "../routing/router.ts";
 import type { Catalogue } from "../scope.ts";
 import { type RequirementCompiler, requirementCompiler } from "./compile-requirement.ts";
 
-/** What one value says, whichever routes have it. */
+/** A route value, compiled once for all routes that have it. */
 interface Said {
   readonly written: RawRoute;
   readonly table: RawRouteTable;
   readonly requirement: Requirement;
   readonly conditions: Conditions | null;
-  /** Over the names of the pattern that was last compiled with it, which are most often the same. */
+  /** The templates for the last pattern's names (`name`), reused where the next pattern has the same names. */
   resources: { readonly name: string; readonly templates: readonly AllowListTemplate[] } | null;
 }
 
-/** One after the other: a large policy's patterns need not all be in memory. What several say in one value is read once. */
+/** Yields routes one by one, so that a large policy's patterns are not all in memory. Compiles a shared value once. */
 export function* compileRoutes(
   { places, values }: WrittenRoutes<RawRoute>,
   { adminPath, removed }: { readonly adminPath: string; readonly removed: RemovedHeaders },
@@ -42,7 +42,7 @@ export function* compileRoutes(
     const faultsBefore = faults.list.length;
     const value = said[place] ?? compileValue(values[place] as RawRoute, ["routes", key], requirementOf, faults);
     const resources = compileResources(value, key, parsed.pattern, removed, faults);
-    // What is wrong with it is told at each route that has it.
+    // A value with faults is not kept, so that they are reported at every route that has it.
     if (faults.list.length === faultsBefore) said[place] = value;
     const { table, requirement, conditions, written } = value;
     yield {
@@ -139,7 +139,7 @@ function compileResources(
   return templates;
 }
 
-/** A template that compiles, and asks for no header that is decided on and then taken out. */
+/** Compiles a template. Refuses one that reads a header which the gateway removes before the origin sees it. */
 function templateOf(
   text: string,
   { names, star }: Pattern,

@@ -1,4 +1,4 @@
-/** The catalogue and the bundles: names that exist, chains that end. */
+/** Compiles the catalogue and the bundles: their names must exist, and `implies` must have no cycle. */
 import { compileConditions } from "../conditions/conditions.ts";
 import { parseDuration } from "../duration.ts";
 import type { Faults, KeyPath } from "../faults.ts";
@@ -52,7 +52,7 @@ export function compileBundles(raw: RawPolicy, catalogue: Catalogue, faults: Fau
   return bundles;
 }
 
-/** A scope of the catalogue, or a wildcard that covers one: what a bundle, a map or `legacy_scopes` may name. */
+/** Checks a name in a bundle, `scope_map` or `legacy_scopes`: a catalogue scope, or a wildcard that covers one. */
 export function checkGrantName(
   name: string,
   path: KeyPath,
@@ -75,15 +75,15 @@ export function unknownScope(name: string, known: Iterable<string>): string {
   return `unknown scope "${name}"; ${near === null ? `declare it as [scopes."${name}"]` : `did you mean "${near}"?`}`;
 }
 
-/** `where`: what names scopes one by one. */
+/** The message for a wildcard where each scope must be named. `where`: the place, as the message calls it. */
 export function noWildcard(name: string, where: string): string {
   return `"${name}" is a wildcard; ${where} names scopes one by one; wildcards stand in tokens, bundles and scope_map`;
 }
 
-/** Names of a long cycle that are told; those between are counted. */
+/** How many names of a long cycle are shown; the others, in its middle, are counted. */
 const NAMED_AT_MOST = 8;
 
-/** Tells each cycle once, at the scope where the file begins it. Keeps its trail itself: a chain may be as long as the catalogue. */
+/** Reports cycles where a search in file order enters them; not all that overlap. Iterative: chains may be long. */
 function addCycles(raw: RawPolicy, faults: Faults): void {
   const done = new Set<string>();
   const impliedBy = (name: string): Iterator<string> => (raw.scopes[name]?.implies ?? []).values();

@@ -1,11 +1,11 @@
 /**
- * IP addresses and blocks of them, read strictly.
+ * IP addresses and blocks of them, parsed strictly.
  *
  * Guarantees: an address has one meaning here or none. Octal, hexadecimal, short and decimal IPv4 forms, leading zeros,
- * zones, brackets, ports and white space are refused, and an IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) is the IPv4
- * address. No other embedding is: `::10.0.0.1`, 6to4 and NAT64 are IPv6 addresses. IPv4 blocks hold IPv4 addresses
- * only, IPv6 blocks IPv6 addresses only, `::/0` too.
- * Leaves to `request/`: whose address it is.
+ * zones, brackets, ports and white space are refused. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) is the IPv4
+ * address; addresses that embed one otherwise (`::10.0.0.1`, 6to4, NAT64) stay IPv6 addresses. An IPv4 block contains
+ * only IPv4 addresses, an IPv6 block (even `::/0`) only IPv6 addresses.
+ * Leaves to `request/` whose address it is.
  */
 import ipaddr from "ipaddr.js";
 
@@ -16,17 +16,17 @@ export interface Cidr {
   readonly prefixLength: number;
 }
 
-/** The longest IPv6 address in text, RFC 4291 §2.2: eight groups, the last two as a dotted quad. */
+/** The longest text of an IPv6 address (RFC 4291 §2.2): six groups and a dotted quad. */
 const LONGEST_TEXT = 45;
 const DECIMAL_OCTET = "(?:0|[1-9][0-9]{0,2})";
 const DOTTED_QUAD = new RegExp(`^${DECIMAL_OCTET}(?:\\.${DECIMAL_OCTET}){3}$`);
 const PREFIX_LENGTH = /^(?:0|[1-9][0-9]{0,2})$/;
 
-/** What has been read before: callers come back, and reading costs more than all conditions together. */
+/** Cache of parsed addresses: callers come back, and parsing one costs more than evaluating all conditions. */
 const read = new Map<string, Address | null>();
 const MOST_READ = 1_000;
 
-/** Reads an address; `null` where the text is not exactly one. */
+/** Parses an address; `null` where the text is not exactly one address. */
 export function parseAddress(text: string): Address | null {
   const known = read.get(text);
   if (known !== undefined) return known;
@@ -41,7 +41,7 @@ function addressOf(text: string): Address | null {
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
 
-/** Reads a block (`10.0.0.0/8`) or one address as the block of itself. The error says what is wrong with the text. */
+/** Parses a block (`10.0.0.0/8`), or a single address as a block of one. The error says what is wrong with the text. */
 export function parseCidr(text: string): Cidr | { readonly error: string } {
   const slash = text.indexOf("/");
   const address = parseAnyAddress(slash < 0 ? text : text.slice(0, slash));
@@ -58,7 +58,7 @@ export function parseCidr(text: string): Cidr | { readonly error: string } {
   return blockOf(address.toIPv4Address(), prefixLength - 96);
 }
 
-/** Whether a block holds an address. An address of the other family is in no block. */
+/** Whether a block contains an address. False where their families differ. */
 export function contains(cidr: Cidr, address: Address): boolean {
   return cidr.network.kind() === address.kind() && address.match(cidr.network, cidr.prefixLength);
 }
@@ -83,7 +83,7 @@ function parseAnyAddress(text: string): Address | null {
   if (!text.includes(":")) return parseDottedQuad(text);
   if (!/^[0-9A-Fa-f:.]+$/.test(text)) return null;
 
-  // ipaddr.js reads the dotted tail as octal where it can, and `::1.2.3.4` as a mapped address: give it groups only.
+  // ipaddr.js parses a dotted tail as octal where it can, and `::1.2.3.4` as a mapped address: give it groups only.
   let groups = text;
   if (text.includes(".")) {
     const tailAt = text.lastIndexOf(":") + 1;

@@ -1,10 +1,10 @@
 /**
  * Conditions on the caller's address, country and hour, and on the token's age (contract §2).
  *
- * Guarantees: what is unknown holds nothing. An address that cannot be read satisfies neither `cidr` nor `not_cidr`, a
- * token without `iat` no `max_token_age`. An empty list is not an absent one: it holds for nobody (for `not_cidr`: it
- * excludes nobody whose address can be read).
- * Leaves to the caller: which conditions apply to a call, and to keep the tables as they were written.
+ * Guarantees: an unknown fact satisfies no condition. An address that cannot be parsed satisfies neither `cidr` nor
+ * `not_cidr`, a token without `iat` no `max_token_age`. An empty list is not an absent one: no caller satisfies it (an
+ * empty `not_cidr`: every caller whose address can be parsed does).
+ * Leaves to the caller which conditions apply to a call, and keeping the tables as they were written.
  */
 import * as v from "valibot";
 import { durationSeconds, positiveDurationSchema } from "../duration.ts";
@@ -12,7 +12,7 @@ import { type Cidr, contains, parseAddress, parseCidr } from "./cidr.ts";
 import { isCountryCode } from "./country.ts";
 import { compileHours, type Hours, hoursSchema, isWithin } from "./hours.ts";
 
-/** Compiled; `null` where the table does not have the key. */
+/** A compiled table of conditions; `null` for a key that the table does not have. */
 export interface Conditions {
   readonly cidr: readonly Cidr[] | null;
   readonly notCidr: readonly Cidr[] | null;
@@ -24,7 +24,7 @@ export interface Conditions {
 export interface ConditionFacts {
   /** The caller's address as text; `null` where there is none. */
   readonly address: string | null;
-  /** The caller's country, ISO 3166-1 alpha-2, upper-case; `null` where it is not known. Asked for where it counts. */
+  /** The caller's country, ISO 3166-1 alpha-2, upper-case; `null` where unknown. Called only for `countries`. */
   readonly country: () => string | null;
   readonly nowSeconds: number;
   /** The token's `iat`; `null` where it has none, and where there is no token. */
@@ -57,7 +57,7 @@ export const conditionEntries = {
   ),
 };
 
-/** A table of conditions by itself, as tokens carry it: only the keys above, and at least one. */
+/** A table of conditions alone, as tokens carry it: only the keys above, and at least one. */
 export const conditionsSchema = v.pipe(
   v.strictObject(conditionEntries),
   v.check((table) => Object.keys(table).length > 0, "expected at least one condition"),
@@ -65,7 +65,7 @@ export const conditionsSchema = v.pipe(
 
 export type ConditionTable = v.InferOutput<typeof conditionsSchema>;
 
-/** Compiles what a schema with `conditionEntries` has accepted; `null` where none of its keys is there. */
+/** Compiles a table that a schema with `conditionEntries` has accepted; `null` where it has none of these keys. */
 export function compileConditions(table: ConditionTable): Conditions | null {
   const { cidr, not_cidr, hours, countries, max_token_age } = table;
   if ((cidr ?? not_cidr ?? hours ?? countries ?? max_token_age) === undefined) return null;
@@ -79,8 +79,8 @@ export function compileConditions(table: ConditionTable): Conditions | null {
 }
 
 /**
- * Reads a token's `conditions` claim: one table or a list of tables, of which all hold. Absent: none. Anything else,
- * an unknown key, a table or a list with nothing in it: unreadable, which holds never.
+ * Reads a token's `conditions` claim: one table, or a list of tables that must all hold. Absent: none. Anything else,
+ * an unknown key, an empty table or list: `"unreadable"`, which never holds.
  */
 export function readConditions(claim: unknown): readonly Conditions[] | "unreadable" {
   if (claim === undefined) return [];
@@ -110,7 +110,7 @@ export function failingCondition(conditions: Conditions, facts: ConditionFacts):
   return null;
 }
 
-/** An `iat` ahead of this clock, which verification allows within the skew, is no age at all. */
+/** An `iat` in the future, which verification allows within the clock skew, counts as young. */
 function isYoung({ nowSeconds, issuedAtSeconds }: ConditionFacts, maxTokenAgeSeconds: number): boolean {
   return issuedAtSeconds !== null && nowSeconds - issuedAtSeconds <= maxTokenAgeSeconds;
 }

@@ -1,8 +1,8 @@
 /**
  * The country codes of ISO 3166-1 alpha-2, and `XK`, which Cloudflare gives for Kosovo.
  *
- * A code that is not assigned is refused where a policy or a token is written, because `"UK"` would silently mean
- * nobody. What a request says is only compared: Cloudflare's `XX` (unknown) and `T1` (Tor) are no countries.
+ * An unassigned code in a policy or a new token is refused, because `"UK"` would silently match no caller. A request's
+ * country is only compared with these: Cloudflare's `XX` (unknown) and `T1` (Tor) match none.
  */
 const CODES: ReadonlySet<string> = new Set(
   (

@@ -1,9 +1,9 @@
 /**
- * Hours of the week in a time zone, as the clock on the wall there shows them: `from` counts, `to` does not.
+ * Hours of the week in the local time of a time zone: from `from` (inclusive) to `to` (exclusive).
  *
- * On the days on which a clock is put forward or back, an hour that is left out never comes and one that comes twice
- * counts twice. Reading the wall clock costs microseconds, so each zone remembers its last minute.
- * Leaves to the caller: the time, in seconds since the epoch.
+ * When clocks change for daylight saving, a skipped local hour never matches, and a repeated one matches both times.
+ * Computing local time takes microseconds, so each zone keeps the result for its last minute.
+ * Leaves to the caller the time, in seconds since the epoch.
  */
 import * as v from "valibot";
 
@@ -14,14 +14,14 @@ const MINUTES_A_DAY = 24 * 60;
 
 export interface Hours {
   readonly clock: WallClock;
-  /** By the day's place in the week, Monday first. */
+  /** By day of the week, Monday first. */
   readonly days: readonly boolean[];
-  /** Minutes after midnight. `to` before `from`: it ends on the day after. */
+  /** Minutes after midnight. `to` before `from`: the hours end on the next day. */
   readonly from: number;
   readonly to: number;
 }
 
-/** Tells the day (0 is Monday) and the minute of the day, as one number: day × 1440 + minute. */
+/** The local day (0 is Monday) and minute of the day, as one number: day × 1440 + minute. */
 type WallClock = (nowSeconds: number) => number;
 
 /** `days` absent: every day. `[]`: never. */
@@ -51,7 +51,7 @@ export function compileHours(table: v.InferOutput<typeof hoursSchema>): Hours {
   };
 }
 
-/** Whether a time lies within the hours. A stretch over midnight belongs to the day on which it began. */
+/** Whether a time lies within the hours. Hours that pass midnight belong to the day on which they begin. */
 export function isWithin(hours: Hours, nowSeconds: number): boolean {
   const minuteOfWeek = hours.clock(nowSeconds);
   const today = Math.floor(minuteOfWeek / MINUTES_A_DAY);
@@ -66,12 +66,12 @@ function minutesOf(time: string): number {
 }
 
 const clocks = new Map<string, WallClock>();
-/** There are some 600 zones; the bound is for a runtime that knows more. */
+/** There are some 600 zones; the bound is for a runtime that has more. */
 const MOST_CLOCKS = 1000;
 
 /**
- * By its name in any case, so that spellings do not multiply what is made and kept: a clock takes a third of a millisecond
- * and 20 KiB, and callers who may issue tokens name zones. An offset such as `+01:00` is no name.
+ * The clock of a zone, cached by lower-case name, so that other spellings create no more clocks: each takes a third of
+ * a millisecond and 20 KiB, and callers who may issue tokens choose the names. Refuses an offset such as `+01:00`.
  */
 function wallClock(name: string): WallClock | null {
   const tz = name.toLowerCase();

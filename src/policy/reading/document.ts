@@ -1,51 +1,51 @@
 /**
- * The text of `scopegate.toml` as tables. The TOML library reads all of it, but only once what the routes of a large policy
- * say alike: such a policy is lines of a quoted key and of a value that stands, to the letter, in many other lines.
+ * Parses the text of `scopegate.toml` into tables. The TOML library parses every value, but route values with the same
+ * text only once: in a large policy, most lines are a quoted key and a value that many other lines repeat exactly.
  *
- * This shorter way is taken only where a line can mean one thing: in a text without multi-line strings, below a `[routes]`
- * header, from one line to the next, each a key without escapes and a value that is whole by itself. All else, and whatever
- * is wrong, is the library's to read and to tell.
+ * This fast path is taken only where a line has one possible meaning: in a text without multi-line strings, below a
+ * `[routes]` header, where every line is a key without escapes and a complete value. Everything else, and every error,
+ * is left to the library.
  */
 import { parse } from "smol-toml";
 import { isTable } from "./table.ts";
 
 export interface PolicyDocument {
-  /** The tables; without the routes where those were read line by line. */
+  /** The tables; without `routes` where these were read line by line. */
   readonly table: Record<string, unknown>;
-  /** `null`: it has no such table. */
+  /** `null`: the document has no table `routes`. */
   readonly routes: WrittenRoutes<unknown> | null;
 }
 
-/** Keys and values, of which several keys may share one. */
+/** Keys and values; several keys may share one value. */
 export interface WrittenRoutes<Value> {
-  /** By key, in the order of the file: the place of its value. */
+  /** By key, in the order of the file: the index of its value in `values`. */
   readonly places: ReadonlyMap<string, number>;
   readonly values: readonly Value[];
 }
 
-/** Reads a text. Throws the library's `TomlError` where it is not TOML. */
+/** Parses a text. Throws the library's `TomlError` where it is not TOML. */
 export function readDocument(text: string): PolicyDocument {
   return readByLine(text) ?? readWhole(text);
 }
 
-/** The same, with all of the tables. */
+/** The same, but always with `routes` in `table`. */
 export function readWhole(text: string): PolicyDocument {
   const table = parse(text);
   const { routes } = table;
   return { table, routes: isTable(routes) ? writtenRoutes(routes) : null };
 }
 
-/** Routes as a table has them. */
+/** The routes of a parsed table; no two keys share a value. */
 export function writtenRoutes<Value>(table: Readonly<Record<string, Value>>): WrittenRoutes<Value> {
   return { places: new Map(Object.keys(table).map((key, place) => [key, place])), values: Object.values(table) };
 }
 
-/** A line of its own; "^" with "m" would also stand behind U+2028, which TOML takes for any character of a comment. */
+/** A whole line. "^" with the flag "m" would also match after U+2028, which in TOML may be part of a comment. */
 const HEADER = /(?<![^\n])\[routes\][ \t]*\r?\n/;
 
 /**
- * A key and what is written after its "=", or neither: an empty line, a comment. Keys are of printable ASCII and hold a space, so
- * that none is a name that objects have.
+ * A key and the text after its "="; or neither, for an empty line or a comment. Keys are printable ASCII and contain a
+ * space, so that none is the name of a property of Object.prototype.
  */
 const LINE = /[ \t]*(?:"([!#-[\]-~]+ [ !#-[\]-~]*)"[ \t]*=([^\r\n]*)|(?:#[\t -~\u00a0-\uffff]*)?)(?:\r?\n|$)/y;
 
@@ -55,7 +55,7 @@ function readByLine(text: string): PolicyDocument | null {
   if (header === null || text.includes('"""') || text.includes("'''")) return null;
   const start = header.index + header[0].length;
   const places = new Map<string, number>();
-  /** By what is written: its place among the values. */
+  /** By the text of a value: its index. */
   const written = new Map<string, number>();
   let end = start;
   while (end < text.length && text[end] !== "[") {
@@ -74,7 +74,7 @@ function readByLine(text: string): PolicyDocument | null {
     places.set(key, place);
   }
   try {
-    // The header stays where it was, so that routes which stand elsewhere are seen.
+    // The header is kept, so that the library refuses a second one; routes written elsewhere come back as `others`.
     const { routes: others, ...table } = parse(text.slice(0, start) + text.slice(end));
     const values = parseValues([...written.keys()]);
     return values === null || Object.keys(others ?? {}).length > 0 ? null : { table, routes: { places, values } };
@@ -83,7 +83,7 @@ function readByLine(text: string): PolicyDocument | null {
   }
 }
 
-/** `null` where one goes on beyond its line, and so takes the next in. */
+/** `null` where a value continues past its line and so swallows the next. */
 function parseValues(written: readonly string[]): readonly unknown[] | null {
   const values = Object.values(parse(written.map((value, place) => `${place} =${value}\n`).join("")));
   return values.length === written.length ? values : null;

@@ -1,6 +1,6 @@
 /**
- * What the schema found wrong with a policy, in the words of who writes TOML: tables and lists, not objects and arrays; how
- * the value is written; where a key belongs that stands in the wrong table.
+ * Turns the schema's issues into faults in TOML's terms: tables and lists, not objects and arrays; how to write the
+ * value; in which table a misplaced key belongs.
  */
 import { TomlDate } from "smol-toml";
 import type * as v from "valibot";
@@ -8,7 +8,7 @@ import type { Faults, KeyPath } from "../faults.ts";
 import { closest } from "../near.ts";
 import { isTable } from "./table.ts";
 
-/** Adds what the schema found. */
+/** Adds a fault for each issue of the schema. */
 export function addIssues(faults: Faults, issues: readonly v.BaseIssue<unknown>[], schema: unknown): void {
   for (const { issue, path } of issues.flatMap((each) => flatten(each, []))) {
     faults.add(path, messageOf(issue, path, schema));
@@ -20,7 +20,7 @@ interface Located {
   readonly path: KeyPath;
 }
 
-/** An issue of a union tells that nothing fitted; what went wrong inside the option that came nearest says more. */
+/** A union's own issue only says that no option matched; the issues from inside an option, if any, say more. */
 function flatten(issue: v.BaseIssue<unknown>, prefix: KeyPath): Located[] {
   const path = [...prefix, ...(issue.path ?? []).map((item) => item.key as string | number)];
   const inner = (issue.issues ?? []).filter((nested) => (nested.path ?? []).length > 0);
@@ -49,10 +49,10 @@ function messageOf(issue: v.BaseIssue<unknown>, path: KeyPath, schema: unknown):
   return `expected ${wants}${wants.includes(", ") ? ";" : ","} found ${found(input)}`;
 }
 
-/** What a value is to be: `a list, as ["x"]`. */
+/** What was expected of a value: `a list, as ["x"]`. */
 function wantsOf(issue: v.BaseIssue<unknown>, path: KeyPath): string {
   const { expected, input } = issue;
-  // The schema of a route asks for a table once it has seen that the value is neither a text nor a list.
+  // The route schema expects a table where the value is neither a string nor a list, but all three are accepted.
   if (path.length === 2 && path[0] === "routes" && expected === "Object") return "a scope, a list of scopes or a table";
   if (expected === "Array") return typeof input === "string" ? `a list, as [${found(input)}]` : "a list";
   const words = (expected ?? "another type").replace(/^\((.*)\)$/, "$1").split(" | ");
@@ -62,7 +62,7 @@ function wantsOf(issue: v.BaseIssue<unknown>, path: KeyPath): string {
   return near === null ? wants : `${wants} (did you mean "${near}"?)`;
 }
 
-/** What valibot calls a type, and what TOML does. */
+/** Valibot's names of types, and TOML's. */
 const WORDS: ReadonlyMap<string, string> = new Map([
   ["Array", "a list"],
   ["Object", "a table"],
@@ -73,7 +73,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
 
 const MOST_SHOWN = 100;
 
-/** A value as it is told: texts in quotes, tables and lists by what they are. */
+/** A value as messages show it: strings in quotes, tables and lists by their kind. */
 function found(value: unknown): string {
   if (typeof value === "string") {
     return JSON.stringify(value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}…` : value);
@@ -83,7 +83,7 @@ function found(value: unknown): string {
   return typeof value === "object" && value !== null ? "a table" : String(value);
 }
 
-/** As the policy writes its dates and hours: without a fraction, and a time without seconds. */
+/** A date or time as the policy writes it: without a fraction, and a time without seconds. */
 function dateText(date: TomlDate): string {
   const text = date.toISOString().replace(/\.0+(?=\D|$)/, "");
   return date.isTime() ? text.slice(0, "00:00".length) : text;
@@ -94,7 +94,7 @@ function unknownKey(key: string, table: KeyPath, schema: unknown): string {
   const homes = table.length < 2 || table[0] === "issuers" ? homesOf(key, schema) : [];
   const near = closest(key, known);
   const unknown = `unknown key "${key}"`;
-  // A letter that is missing or too many: the table itself, and not a key of another.
+  // Where letters are missing or added at the end, a key of this table is meant rather than one of another table.
   if (near !== null && (homes.length === 0 || near.startsWith(key) || key.startsWith(near))) {
     return `${unknown}; did you mean "${near}"?`;
   }
@@ -102,7 +102,7 @@ function unknownKey(key: string, table: KeyPath, schema: unknown): string {
   return `${unknown}${known.length > 0 ? `; known here: ${known.join(", ")}` : ""}`;
 }
 
-/** The tables, of those that have no name of the policy's own, in which a key stands. */
+/** The tables in which a key belongs, among those whose names the schema fixes. */
 function homesOf(key: string, schema: unknown): string[] {
   return keysAt(schema, []).flatMap((table) => {
     if (keysAt(schema, [table]).includes(key)) return [`[${table}]`];
@@ -110,7 +110,7 @@ function homesOf(key: string, schema: unknown): string[] {
   });
 }
 
-/** The keys that the schema knows at a place; follows objects, records, arrays, unions and what wraps them. */
+/** The keys that the schema knows at a path; follows objects, records, arrays, unions and their wrappers. */
 function keysAt(schema: unknown, path: KeyPath): string[] {
   const node = schema as {
     type?: string;

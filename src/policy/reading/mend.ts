@@ -1,6 +1,6 @@
 /**
- * What is left of an ill-shaped policy once its ill-shaped keys are gone, so that the rest of its faults can be told too.
- * Serves nothing: it is compiled for its faults alone.
+ * Removes the keys that the schema refuses from a policy, so that its other faults can be reported too. The result
+ * never serves: it is compiled for its faults alone.
  */
 import * as v from "valibot";
 import { policySchema, type RawPolicy } from "./schema.ts";
@@ -8,13 +8,13 @@ import { policySchema, type RawPolicy } from "./schema.ts";
 type Issue = v.BaseIssue<unknown>;
 type Table = Record<string | number, unknown>;
 
-/** Rounds in which an issue takes out its own key; in those after them, the table around it, and the one around that. */
+/** In the first rounds an issue removes its own key; in the next, the table around it; then the table around that. */
 const OWN_ROUNDS = 2;
 const ROUNDS = 4;
 
 /**
- * Takes out of `table`, which it changes, what the issues name, and gives what the schema makes of the rest; `null` where that
- * is not a policy either.
+ * Removes from `table`, in place, the keys that the issues name, and returns what the schema makes of the rest; `null`
+ * where the schema still refuses it.
  */
 export function mended(table: Table, issues: readonly Issue[]): RawPolicy | null {
   let left = issues;
@@ -31,7 +31,7 @@ export function mended(table: Table, issues: readonly Issue[]): RawPolicy | null
   return null;
 }
 
-/** Deletes the last key of a path, or the nearest above it that is a table's; puts a stand-in where there is one, or it is missing. */
+/** Deletes the last key of a path (in a list: the list's key) or sets its stand-in. `fillIn`: adds a missing key. */
 function mend(table: Table, path: readonly (string | number)[], fillIn: boolean): void {
   let node: unknown = table;
   let holder = table;
@@ -55,7 +55,7 @@ function mend(table: Table, path: readonly (string | number)[], fillIn: boolean)
   else holder[key] = standIn;
 }
 
-/** What is said of a stand-in lies under what has been told; a scope keeps its name, which others may need. */
+/** A value for a refused key. Its faults lie below a path already reported. Scopes stay: other keys may name them. */
 function standInOf(path: readonly (string | number)[]): unknown {
   const [first] = path;
   if (first === "scopes" && path.length === 2) return { description: "x", owner: "x" };

@@ -1,6 +1,6 @@
 /**
- * Values that the schema takes as they are, told by a few looks. Most of a large policy is such, and the schema would ask each
- * of them for a dozen keys that it lacks. `null` says nothing against a value; it is the schema's to read.
+ * Recognises simple values that the schema would accept, with a few checks. Most values of a large policy are simple,
+ * and the schema would test each for a dozen absent keys. `null` does not mean invalid: the schema must read the value.
  */
 import type { RawPolicy } from "./schema.ts";
 import type { RawRoute } from "./schema-route.ts";
@@ -14,7 +14,7 @@ export function plainRoute(value: unknown): RawRoute | null {
   for (const key in value) if (key !== "all" && key !== "resource") return null;
   const { all, resource } = value as { readonly all?: unknown; readonly resource?: unknown };
   if (!Array.isArray(all) || all.length === 0 || !all.every((name) => typeof name === "string")) return null;
-  // Another object: what the parser makes is a dictionary, slow to ask for the keys that it lacks.
+  // A new object, because the parser's objects are dictionaries, in which a look-up of an absent key is slow.
   if (resource === undefined) return { all };
   return typeof resource === "string" ? { all, resource } : null;
 }

@@ -39,7 +39,7 @@ const routeList = v.pipe(v.array(v.string()), v.nonEmpty("must not be empty"));
 const anyRoute = v.union([v.string(), routeList, routeTable]);
 
 export const routeSchema = v.pipe(
-  // A union tries all of its options. Without a value it is asked for editors.
+  // Not a plain union, which tries all of its options. `undefined`: asked for the schema itself, not to check a value.
   v.lazy((value) => {
     if (value === undefined) return anyRoute;
     if (typeof value === "string") return aString;

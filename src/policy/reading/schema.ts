@@ -1,9 +1,9 @@
 /**
- * The shape of `scopegate.toml`: strict objects all the way down, so that a key that is not built is refused and never
- * ignored. The same schema validates at load and is turned into `scopegate.schema.json` for editors; its descriptions
- * are the documentation of the keys.
+ * The shape of `scopegate.toml`: strict objects at every level, so that an unknown key is refused and never ignored.
+ * The same schema validates at load and is turned into `scopegate.schema.json` for editors; its descriptions are the
+ * documentation of the keys.
  *
- * Leaves to `load.ts` what one key cannot say alone: names that must exist, cycles, routes that meet.
+ * Leaves to `load.ts` what one key alone does not show: names that must exist, cycles, routes that conflict.
  */
 import * as v from "valibot";
 import { conditionEntries } from "../conditions/conditions.ts";

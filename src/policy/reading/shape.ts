@@ -1,6 +1,6 @@
 /**
- * What the schema alone does not say of a table read from TOML, and what it need not be asked: names that no record may have,
- * lists and dates where a table must stand, and values that it would take as they are.
+ * Runs the schema on a parsed policy, without the simple values that it would accept (`plain.ts`), and checks what the
+ * schema cannot: names that no record may have, and lists and dates in place of a table.
  */
 import * as v from "valibot";
 import type { Faults, KeyPath } from "../faults.ts";
@@ -15,7 +15,7 @@ export interface Shaped {
   readonly routes: WrittenRoutes<RawRoute>;
 }
 
-/** What the schema makes of a document; `null` where it refuses it. It is not asked about what it would take as it is. */
+/** What the schema makes of a document; `null` where it refuses it. Does not show the schema values that are plain. */
 export function shapedOf({ table, routes }: PolicyDocument): Shaped | null {
   const { scopes: declared = {} } = table;
   if (routes === null || !isTable(declared)) return null;
@@ -31,7 +31,7 @@ export function shapedOf({ table, routes }: PolicyDocument): Shaped | null {
 }
 
 interface Split<Shape> {
-  /** By key, in order; `null` for the others. */
+  /** By key, in order; `null` for a key of `others`. */
   readonly plain: Record<string, Shape | null>;
   readonly others: Readonly<Record<string, unknown>>;
 }
@@ -52,18 +52,18 @@ function together<Shape>(
   shaped: Readonly<Record<string, Shape>>,
 ): Record<string, Shape> {
   for (const key in others) {
-    // Names that no record may have, which the schema passes over.
+    // The schema drops names that no record may have.
     if (Object.hasOwn(shaped, key)) plain[key] = shaped[key] ?? null;
     else delete plain[key];
   }
   return plain as Record<string, Shape>;
 }
 
-/** The schema's records pass over these names in silence; here nothing is passed over. */
+/** The schema's records silently drop these names; here each of them is a fault. */
 const PROTOTYPE_NAMES = ["__proto__", "prototype", "constructor"];
 const RECORDS = ["scopes", "bundles", "routes"];
 
-/** Adds names that no record may have. */
+/** Adds a fault for each name that no record may have. */
 export function addPrototypeNames(table: Record<string, unknown>, faults: Faults): void {
   const records = RECORDS.map((key): Placed => [[key], table[key]]);
   for (const [path, record] of [...records, ...scopeMapsOf(table)]) {
@@ -74,7 +74,7 @@ export function addPrototypeNames(table: Record<string, unknown>, faults: Faults
   }
 }
 
-/** To the schema a list or a date is an object too: where a table may be empty, it would take it for one. */
+/** Adds a fault for each list or date in place of a table, which the schema would accept where a table may be empty. */
 export function addNoTables(table: Record<string, unknown>, faults: Faults): void {
   const { issuers: _, ...tables } = table;
   const placed = Object.entries(tables).map(([key, value]): Placed => [[key], value]);
@@ -85,13 +85,13 @@ export function addNoTables(table: Record<string, unknown>, faults: Faults): voi
 
 type Placed = readonly [path: KeyPath, value: unknown];
 
-/** The only records that do not lie at the top. */
+/** Each issuer's `scope_map`, the only record that is not at the top level. */
 function scopeMapsOf({ issuers }: Record<string, unknown>): Placed[] {
   if (!Array.isArray(issuers)) return [];
   return issuers.map((issuer, at): Placed => [["issuers", at, "scope_map"], issuer?.scope_map]);
 }
 
-/** A list of tables, as `[[routes]]` makes one. */
+/** Whether a value is a list of tables, as `[[routes]]` makes one. */
 function isTables(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0 && value.every(isTable);
 }

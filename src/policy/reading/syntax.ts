@@ -1,9 +1,9 @@
-/** What is said of a text that is not TOML: the library's words, and what its author most likely did. A hint, never a parser. */
+/** The fault of a text that is not TOML: the library's message and a hint at the likely mistake. Does not parse. */
 import type { TomlError } from "smol-toml";
 import { type Fault, placesIn, writtenPath } from "../faults.ts";
 import { printable } from "../printable.ts";
 
-/** The one fault of a text that the library does not read. */
+/** The one fault of a text that the library cannot parse. */
 export function syntaxFault(text: string, error: TomlError): Fault {
   const [summary = "syntax error"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   return {
@@ -35,7 +35,7 @@ function isQuoteOpen(line: string): boolean {
   return line.replace(/\\./g, "").split('"').length % 2 === 0;
 }
 
-/** Where the key of a line stood before; nothing where that cannot be told. */
+/** The earlier line with the same key as `line`, for the message; empty where none is found. */
 function firstOf(text: string, line: number): string {
   const places = [...placesIn(text)];
   const here = places.find((place) => place.line === line);

@@ -4,7 +4,7 @@ export function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !isNoTable(value);
 }
 
-/** Whether a value is an object, and no table all the same. */
+/** Whether a value is an object in JavaScript, but a list or a date in TOML. */
 export function isNoTable(value: unknown): boolean {
   return Array.isArray(value) || value instanceof Date;
 }

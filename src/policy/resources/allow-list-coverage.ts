@@ -1,9 +1,9 @@
 /**
  * Whether a token's allow list covers what a call touches: the step `resources` of the contract (§2, §3).
  *
- * Guarantees: a query parameter or header that can be read in several ways is ambiguous for everybody; a request's id
- * that is `*` is covered by nothing; a list that is empty or unreadable covers nothing, not even where nothing is asked.
- * Leaves to the router: canonical values, and a star without the request's trailing slash.
+ * Guarantees: a query parameter or header that can be read in several ways is ambiguous, whatever the token's list; the
+ * id `*` in a request is covered by nothing; an empty or unreadable list allows nothing, not even `resource = []`.
+ * Leaves to the router that values are canonical, and that the star's value has no trailing slash.
  */
 import { namedByConnection } from "../../request/removed-headers.ts";
 import { canonicalSegment } from "../../request/segment.ts";
@@ -14,25 +14,25 @@ import { queryValue } from "./query-value.ts";
 export type Coverage =
   | { readonly kind: "covered" }
   | { readonly kind: "ambiguous" }
-  /** `resource` is the template that is not covered, or `*:*` where the route asks for the whole or for any list. */
+  /** `resource`: the template not covered; `*:*` where the route needs that, or where the list covers nothing. */
   | { readonly kind: "not_covered"; readonly resource: string };
 
-/** What a request names. */
+/** The parts of a request from which templates take ids. */
 export interface Named {
-  /** What the pattern's names stand for, in the pattern's order, in canonical spelling; the star last. */
+  /** The values of the pattern's names, in the pattern's order, in canonical spelling; the star's last. */
   readonly values: readonly string[];
-  /** As it will be forwarded, with its `?`, or empty. */
+  /** The query as it will be forwarded: with its `?`, or empty. */
   readonly query: string;
   readonly header: (name: string) => string | null;
 }
 
-/** Stands for no id: the template asks for its whole type. */
+/** In place of an id: the template asks for its whole type. */
 const WHOLE_TYPE = "";
 
 const COVERED: Coverage = { kind: "covered" };
 const AMBIGUOUS: Coverage = { kind: "ambiguous" };
 
-/** Decides a route's templates (`null`: it needs `*:*`; none: any list will do) for one list and one request. */
+/** Decides a route's templates (`null`: it needs `*:*`; `[]`: any list that covers something) for one request. */
 export function coverage(templates: readonly AllowListTemplate[] | null, list: AllowList, asked: Named): Coverage {
   if (templates !== null) {
     for (const template of templates) {
@@ -55,7 +55,7 @@ function isCovered(template: AllowListTemplate, list: AllowList, asked: Named): 
   return id !== WHOLE_TYPE && list.targets.has(`${template.type}:${id}`);
 }
 
-/** The id that a template asks for in this request; `WHOLE_TYPE`; or `null` where it is ambiguous. */
+/** The id that a template asks for in this request, or `WHOLE_TYPE`; `null` where that is ambiguous. */
 function idOf(template: AllowListTemplate, asked: Named): string | null {
   const { parts } = template;
   if (parts === null) return WHOLE_TYPE;
@@ -91,7 +91,7 @@ function partValue(part: TemplatePart, asked: Named): string | null {
       return spelt(queryValue(asked.query, part.name));
     case "header": {
       if (part.aliases.some((alias) => asked.header(alias) !== null)) return null;
-      // As it goes on: what `Connection` names does not.
+      // The value as forwarded: a header that `Connection` names is removed.
       const isDropped = namedByConnection(asked.header("connection")).includes(part.name);
       const value = isDropped ? null : asked.header(part.name);
       if (value === null) return WHOLE_TYPE;
@@ -100,12 +100,12 @@ function partValue(part: TemplatePart, asked: Named): string | null {
   }
 }
 
-/** A value as a canonical path segment spells it; `null` where none can. */
+/** A value in the spelling of a canonical path segment; `null` where it has none. */
 function spelt(value: string | null): string | null {
   return value === null || value === WHOLE_TYPE ? value : canonicalSegment(value);
 }
 
-/** One value, of visible ASCII and spaces: how other octets are read differs between origins (RFC 9110 §5.5). */
+/** Whether this is one value (no comma) in printable ASCII: origins read other octets differently (RFC 9110 §5.5). */
 function isPlainHeader(value: string): boolean {
   return /^[\x20-\x2b\x2d-\x7e]*$/.test(value);
 }

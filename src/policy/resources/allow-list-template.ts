@@ -1,19 +1,19 @@
 /**
- * Templates: what a route says it touches, as targets with placeholders for what a request names (contract §2).
+ * Templates: what a route says it touches, as targets with placeholders for values of the request (contract §2).
  *
  * `charge:{charge}`, `charge:*`, `file:{*}`, `project:{query.project}`, `tenant:{header.x-tenant}`, and mixtures such as
  * `repo:{owner}/{name}`.
  *
- * Guarantees: two requests that a template gives the same id name the same things. So between two placeholders there
- * is a slash, and only what the last one stands for may hold slashes of its own; where another does, the target is the
- * whole type (see `allow-list-coverage.ts`).
+ * Guarantees: where a template gives two requests the same id, the values in their placeholders are the same. So there
+ * is a slash between any two placeholders, and only the last one's value may itself hold slashes; where another's does,
+ * the target is the whole type (see `allow-list-coverage.ts`).
  */
 import { isCanonicalId } from "../../request/segment.ts";
 import { closest } from "../near.ts";
 import { isStarId, isTargetType } from "./allow-list.ts";
 
 export interface AllowListTemplate {
-  /** As the policy has it. */
+  /** As written in the policy. */
   readonly text: string;
   /** `*` where the template is `*:*`. */
   readonly type: string;
@@ -25,19 +25,19 @@ export interface AllowListTemplate {
 
 export type TemplatePart =
   | { readonly kind: "literal"; readonly text: string }
-  /** An index into the values that the router found; the star's is the last. */
+  /** `index`: into the values that the router found; the star's is the last. */
   | { readonly kind: "value"; readonly index: number }
   | { readonly kind: "query"; readonly name: string }
-  /** `aliases`: the other spellings of the name, with `_` for `-`, that an origin may take for it. */
+  /** `aliases`: other spellings of the name, with `_` for `-` or the reverse, that an origin may take for it. */
   | { readonly kind: "header"; readonly name: string; readonly aliases: readonly string[] };
 
 const QUERY_NAME = /^[A-Za-z0-9$_.~-]+$/;
-/** RFC 9110 §5.1, less the marks that no header in use has. */
+/** A field name (RFC 9110 §5.1), without the marks that no header in use has. */
 const HEADER_NAME = /^[A-Za-z0-9_-]+$/;
-/** A name with n hyphens or underscores has 2^n spellings, each asked for on each request. */
+/** A name with n hyphens or underscores has 2^n spellings, each looked up on every request. */
 const MOST_SEPARATORS = 5;
 
-/** Compiles a template for a pattern with these names, in its order, and perhaps a star; or says what is wrong. */
+/** Compiles a template for a pattern with these names, in the pattern's order. The error says what is wrong with it. */
 export function parseTemplate(
   text: string,
   names: readonly string[],
@@ -53,7 +53,7 @@ export function parseTemplate(
 
   const parts: TemplatePart[] = [];
   let sample = "";
-  // What stands between placeholders and what stands in them, in turns.
+  // The pieces alternate: text between placeholders, then a placeholder's content.
   for (const [position, piece] of id.split(/\{([^{}]*)\}/).entries()) {
     const isPlaceholder = position % 2 === 1;
     sample += isPlaceholder ? "x" : piece;
@@ -74,7 +74,7 @@ export function parseTemplate(
   return { text, type, parts, readsOutsidePath: parts.some(({ kind }) => kind === "query" || kind === "header") };
 }
 
-/** Whether what stands between two placeholders keeps them apart. */
+/** Whether the part between two placeholders keeps their values apart. */
 function isApart(between: TemplatePart | undefined): boolean {
   return between?.kind === "literal" && between.text.includes("/");
 }

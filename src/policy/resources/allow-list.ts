@@ -1,30 +1,30 @@
 /**
  * Allow lists: which resources a token may touch, as targets `charge:ch_1`, `charge:*` or `*:*` (contract §2).
  *
- * Guarantees: absent, empty and all are three kinds; a list is valid as a whole or not at all; meeting another list
- * never widens it. A type is 1 to 256 of RFC 3986's unreserved characters, an id 1 to 256 characters in the spelling
- * of a canonical path (slashes included). Both are compared by character, case included. A target is split at its
- * first colon; a `*` inside an id is a character like any other; an id that is `*` in an escape (`%2A`) is refused,
- * since no request can ask for it.
- * Accepted: where two lists meet, the result may have more than 128 targets.
+ * Guarantees: absent, empty and all are three kinds; a list is valid as a whole or not at all; an intersection of lists
+ * is never wider than either. A type is 1 to 256 of RFC 3986's unreserved characters, an id 1 to 256 characters in
+ * the spelling of a canonical path (slashes included). Both are compared by character, case included. A target is split
+ * at its first colon; a `*` inside an id is a character like any other; the id `%2A`, an escaped `*`, is refused, since
+ * no request's id can match it.
+ * Accepted: an intersection may have more than 128 targets.
  */
 import { isCanonicalId } from "../../request/segment.ts";
 
 export type AllowList =
-  /** The token has no list: it touches anything, as with `*:*`. */
+  /** The token has no list: it may touch anything, as with `*:*`. */
   | { readonly kind: "absent" }
   /** `*:*` */
   | { readonly kind: "all" }
-  /** Some targets: `type:*` by type, the others whole and of other types than those. */
+  /** `types`: the types of the targets `type:*`. `targets`: all other targets, in full; none is of these types. */
   | { readonly kind: "listed"; readonly types: ReadonlySet<string>; readonly targets: ReadonlySet<string> }
   /** A list with nothing in it, or two lists that have nothing in common: it covers nothing. */
   | { readonly kind: "empty" }
-  /** A claim that is no list of targets: it covers nothing. */
+  /** The claim is not a list of targets: it covers nothing. */
   | { readonly kind: "unreadable" };
 
 export type IssuableAllowList = Extract<AllowList, { readonly kind: "all" | "listed" }>;
 
-/** What is wrong with a list: with the entry at `index`, or with the whole (`null`). */
+/** What is wrong with a list: with the entry at `index`, or with the list as a whole (`null`). */
 export interface AllowListError {
   readonly index: number | null;
   readonly message: string;
@@ -42,7 +42,7 @@ export function readAllowList(claim: unknown): AllowList {
   return parsed.ok ? parsed.list : { kind: "unreadable" };
 }
 
-/** Reads a list that somebody asks for, and normalises it; or tells every fault of it. */
+/** Reads and normalises a list of targets; or returns all its errors. */
 export function parseAllowList(
   value: unknown,
 ): { readonly ok: true; readonly list: IssuableAllowList } | { readonly ok: false; readonly errors: AllowListError[] } {
@@ -63,7 +63,7 @@ export function parseAllowList(
   return { ok: true, list: normalised(targets) };
 }
 
-/** The targets of a list in normal form, sorted; `null` for an absent one, none for one that covers nothing. */
+/** The targets of a list in normal form, sorted; `null` for an absent list, `[]` for one that covers nothing. */
 export function formatAllowList(list: AllowList): string[] | null {
   switch (list.kind) {
     case "absent":
@@ -78,7 +78,7 @@ export function formatAllowList(list: AllowList): string[] | null {
   }
 }
 
-/** The list that covers exactly what both cover. */
+/** The list that covers exactly the targets that both lists cover. */
 export function intersectAllowLists(a: AllowList, b: AllowList): AllowList {
   if (a.kind === "unreadable" || b.kind === "unreadable") return { kind: "unreadable" };
   if (a.kind === "empty" || b.kind === "empty") return { kind: "empty" };
@@ -112,7 +112,7 @@ export function isTargetType(text: string): boolean {
   return TYPE.test(text);
 }
 
-/** Whether an id is `*`, which in a request is never a wildcard. `%2A` is what an origin decodes to it. */
+/** Whether an id is `*`, which in a request is never a wildcard; or `%2A`, which an origin decodes to `*`. */
 export function isStarId(id: string): boolean {
   return id === "*" || id === "%2A";
 }
@@ -135,7 +135,7 @@ function targetError(entry: string): string | null {
   return null;
 }
 
-/** `*:*` swallows all, `type:*` its own type. */
+/** `*:*` replaces all other targets, `type:*` those of its type. */
 function normalised(entries: ReadonlySet<string>): IssuableAllowList {
   if (entries.has("*:*")) return { kind: "all" };
   const types = new Set<string>();

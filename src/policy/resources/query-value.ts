@@ -1,13 +1,13 @@
 /**
- * One parameter of a query, read so that no origin reads another one.
+ * The value of one query parameter, returned only where no origin can read another value.
  *
- * The query is application/x-www-form-urlencoded. Origins differ in what they make of a name that is there twice, of
- * `name[]`, `name[0]` and `[name]` (PHP, Rails, qs), of `Name` (ASP.NET), of `na.me` for `na_me` (PHP), of `;` (older
- * CGI), of what is not UTF-8, and of control characters. Each of these that concerns the parameter makes it ambiguous,
- * also where it stands alone: which of its readings the origin takes, nobody here knows.
+ * The query is application/x-www-form-urlencoded. Origins differ in how they read a name that occurs twice, `name[]`,
+ * `name[0]` and `[name]` (PHP, Rails, qs), `Name` (ASP.NET), `na.me` for `na_me` (PHP), `;` (older CGI), bytes that are
+ * not UTF-8, and control characters. Any of these that concerns the parameter makes it ambiguous, even where it occurs
+ * only once: the gateway cannot know which reading the origin takes.
  */
 
-/** The decoded value; empty where the parameter is missing or empty; `null` where it can be read in several ways. */
+/** The decoded value; "" where the parameter is missing or empty; `null` where it can be read in several ways. */
 export function queryValue(query: string, name: string): string | null {
   if (query.length <= 1) return "";
   const loose = looseName(name);
@@ -38,14 +38,14 @@ function decoded(text: string): string | null {
   }
 }
 
-/** Whether some origin takes a decoded name for the wanted one. */
+/** Whether some origin may take the decoded name `found` for the wanted one. */
 function isSpellingOf(found: string, wantedLoose: string): boolean {
   const bare = found.startsWith("[") ? found.slice(1) : found;
   const bracket = bare.search(/[[\]]/);
   return looseName(found) === wantedLoose || looseName(bracket < 0 ? bare : bare.slice(0, bracket)) === wantedLoose;
 }
 
-/** As the laxest origin compares: without case, up to a NUL, without white space around, PHP's `_` for ` `, `.`, `[`. */
+/** A name as the laxest origin compares it: in lower case, up to a NUL, trimmed, with PHP's `_` for ` `, `.`, `[`. */
 function looseName(name: string): string {
   const nul = name.indexOf("\0");
   return (nul < 0 ? name : name.slice(0, nul)).trim().toLowerCase().replace(/[ .[]/g, "_");

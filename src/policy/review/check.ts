@@ -1,8 +1,8 @@
 /**
- * What `scopegate check` says of a policy that loads: the findings of every rule, less those that the policy silences.
- * The rules stand in `rules.ts`; a policy that does not load has faults instead (`load.ts`), told under SG001.
+ * What `scopegate check` reports on a policy that loads: the findings of every rule, except those that the policy
+ * silences. The rules are in `rules.ts`; a policy that does not load has faults (`load.ts`), reported as SG001.
  *
- * Pure: the time comes in. Never changes what the gateway does.
+ * Pure: the time is passed in. Does not affect what the gateway does.
  */
 import type { Policy } from "../policy.ts";
 import { printable } from "../printable.ts";
@@ -12,16 +12,16 @@ import { RULES } from "./rules.ts";
 export interface Finding {
   readonly rule: string;
   readonly severity: Severity;
-  /** The route's key, the scope, the bundle, the issuer or the key of the policy that it is about. */
+  /** What it is about: a route's key, a scope, an issuer, a table of the policy, or a silenced rule. */
   readonly at: string;
-  /** Where that stands in the policy: `["routes", "GET /v1/me"]`. */
+  /** The place in the policy: `["routes", "GET /v1/me"]`. */
   readonly path: readonly (string | number)[];
   readonly message: string;
   readonly why: string;
   readonly mend: string;
 }
 
-/** Judges a policy at `nowSeconds`: its findings in the order of the rules, without those that it silences. */
+/** The findings for a policy at `nowSeconds`, in the order of the rules, without those that the policy silences. */
 export function checkPolicy(policy: Policy, nowSeconds: number): Finding[] {
   const used = new Set<Policy["silences"][number]>();
   const findings: Finding[] = [];

@@ -1,8 +1,8 @@
 /**
- * Which routes could answer in another's place: whether one pattern has every path of another, and whether one
- * requirement lets in whom another would refuse. For the checks; nothing here decides a request.
+ * Which routes could answer in place of another: whether one pattern matches every path of another, and whether one
+ * requirement allows callers whom another would refuse. For the checks only; decides no request.
  *
- * Errs on the side of "no": a pattern that covers another in a way that no segment shows is not found.
+ * Errs on the side of "no": compares segment by segment, and misses covers that this does not show.
  */
 
 import type { Alternative, Requirement, Route } from "../route.ts";
@@ -14,7 +14,7 @@ export function coversPattern(wide: Pattern, narrow: Pattern): boolean {
   return coversFrom(wide, 0, narrow, 0, narrow.star);
 }
 
-/** `star`: whether `narrow` still goes on below its last segment. */
+/** `star`: whether paths of `narrow` may continue below its last segment. */
 function coversFrom(wide: Pattern, i: number, narrow: Pattern, j: number, star: boolean): boolean {
   const left = wide.segments[i];
   const right = narrow.segments[j];
@@ -48,7 +48,7 @@ export function shareMethod(first: Route, second: Route): boolean {
   return second.methods.includes("*") || second.methods.some((method) => answers(first, method));
 }
 
-/** Whether everybody whom `from` lets in, `to` lets in too. Looks at scopes only, not at resources or conditions. */
+/** Whether every caller that `from` allows, `to` allows too. Compares scopes only, not resources or conditions. */
 export function lets(from: Requirement, to: Requirement, catalogue: Catalogue): boolean {
   if (to.kind === "public") return true;
   if (from.kind === "public") return false;

@@ -1,4 +1,4 @@
-/** A route's requirement part by part: whether each part holds for a holder, and what would satisfy it. */
+/** A route's requirements one by one: whether each is met by a token's holder, and what would meet it. */
 
 import type { Cidr } from "../conditions/cidr.ts";
 import { type ConditionFacts, type Conditions, failingCondition } from "../conditions/conditions.ts";
@@ -10,7 +10,7 @@ import { has, type Scope } from "../scope.ts";
 import { closure } from "./cover.ts";
 import type { ConditionCheck, Step } from "./step.ts";
 
-/** The step scopes; `holder` is `null` where nobody's token has come so far. */
+/** The step scopes. `holder`: `null` where the call has no token, or one that was refused. */
 export function scopesStep(policy: Policy, route: Route, holder: Holder | null, nowSeconds: number): Step {
   const { requirement } = route;
   if (requirement.kind !== "scopes")
@@ -47,7 +47,7 @@ export function resourcesStep(route: Route, holder: Holder | null, asked: Asked)
   }
 }
 
-/** The step conditions, of the route, of the token and of the scopes that would decide. */
+/** The step conditions: those of the route, of the token, and of the scopes that would allow the call. */
 export function conditionsStep(route: Route, holder: Holder | null, asked: Asked): Step {
   const facts = factsOf(asked, holder?.issuedAtSeconds ?? null);
   const checks = checksOf("route", route.conditions, facts);
@@ -56,7 +56,7 @@ export function conditionsStep(route: Route, holder: Holder | null, asked: Asked
   else for (const conditions of ofToken) checks.push(...checksOf("token", conditions, facts));
   const always = checks.every(({ holds }) => holds);
 
-  // With several alternatives one whose conditions hold is enough.
+  // Of several alternatives, one whose conditions hold is enough.
   const alternatives = holder === null ? [] : grantedOf(route, holder);
   const ofScopes = alternatives.map(({ scopes }) =>
     scopes.flatMap((scope) => checksOf(scope.name, scope.conditions, facts)),
@@ -71,7 +71,7 @@ export function conditionsStep(route: Route, holder: Holder | null, asked: Asked
   return { step: "conditions", passed, detail, needs: checks };
 }
 
-/** The alternatives of which the holder has every scope. */
+/** The alternatives whose scopes the holder has all been granted. */
 function grantedOf({ requirement }: Route, holder: Holder): readonly Alternative[] {
   if (requirement.kind !== "scopes") return [];
   return requirement.alternatives.filter(({ scopes }) => scopes.every((scope) => has(holder.grant.granted, scope)));
@@ -93,7 +93,7 @@ function remedyFor(policy: Policy, scope: Scope, nowSeconds: number): string {
   return also.length === 0 ? "" : ` (which ${also.map(({ name }) => name).join(", ")} also grants)`;
 }
 
-/** Each key of a table by itself, asked of the function that enforces. */
+/** Checks each key of a table separately, with the function that enforces. */
 function checksOf(of: string, conditions: Conditions | null, facts: ConditionFacts): ConditionCheck[] {
   if (conditions === null) return [];
   const none: Conditions = { cidr: null, notCidr: null, hours: null, countries: null, maxTokenAgeSeconds: null };
@@ -117,7 +117,7 @@ function checksOf(of: string, conditions: Conditions | null, facts: ConditionFac
 const WANTS_READABLE = "conditions that can be read";
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/** What one key of a table asks for. */
+/** What one key of a table asks for, in words. */
 function wantsOf({ cidr, notCidr, hours, countries, maxTokenAgeSeconds }: Conditions): string {
   if (cidr !== null) return `an address in ${blocksOf(cidr)}`;
   if (notCidr !== null) return `an address outside ${blocksOf(notCidr)}`;

@@ -1,4 +1,4 @@
-/** Why a route won a path: every other route whose pattern has the path too, and what sets it back. */
+/** Why one route was chosen for a path, and why each other route whose pattern matches the path was not. */
 
 import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
@@ -12,7 +12,7 @@ export interface Candidate {
   readonly why: string;
 }
 
-/** All routes whose pattern has the path, the most specific first. `winner` is what the router found. */
+/** All routes whose pattern matches the path, the most specific first. `winner` is the one that the router found. */
 export function candidatesOf(policy: Policy, method: string, path: string, winner: Route | null): Candidate[] {
   const matching = patternsOf(policy.router.matching(path)).sort((a, b) => compareSpecificity(a.pattern, b.pattern));
   return matching.map(({ route }) => {
@@ -32,7 +32,7 @@ function whyItWon(method: string, count: number, route: Route): string {
   return asGet ? `${why}; its GET answers HEAD` : why;
 }
 
-/** What makes `loser` less specific than `winner`, from the left. */
+/** The first difference, from the left, that makes `loser` less specific than `winner`. */
 function difference(winner: Route, loser: Route): string {
   const left = segmentsOf(winner);
   const right = segmentsOf(loser);
@@ -48,7 +48,7 @@ function segmentsOf({ pattern }: Route): readonly string[] {
   return pattern === "/" ? [] : pattern.slice(1).split("/");
 }
 
-/** Two segments that differ in their names stand for the same. */
+/** Removes names from a segment: segments that differ only in names match the same texts. */
 function withoutNames(segment: string | undefined): string | undefined {
   return segment?.replace(/:[A-Za-z_][A-Za-z0-9_]*/g, ":");
 }

@@ -1,11 +1,11 @@
 /**
  * Why a call is allowed or refused, step by step, for `scopegate explain` and `POST {admin_path}/explain`.
  *
- * The outcome is that of the functions that enforce (`canonicalPath`, the router, `decide`); the steps ask the same
- * functions part by part, so that each requirement says whether it holds and what would satisfy it, also behind the
- * first that fails. Pure: the time comes in.
- * Leaves to the caller who asks: reading a token, verifying it, asking whether it is revoked; their results come in.
- * Accepted: tells what the policy allows (addresses, hours), so it is for those who may read the policy.
+ * The outcome comes from the functions that enforce (`canonicalPath`, the router, `decide`). The steps call the same
+ * functions part by part, so that each requirement, even after the first that fails, says whether it is met and what
+ * would meet it. Pure: the time is passed in.
+ * Leaves to its caller to read the token, verify it and look up its revocation, and to pass in the results.
+ * Accepted: discloses what the policy allows (addresses, hours), so it is only for those who may read the policy.
  */
 import { REASONS, type Reason } from "../../denial.ts";
 import { type CanonicalPath, canonicalPath } from "../../request/path.ts";
@@ -18,17 +18,17 @@ import type { Step } from "./step.ts";
 
 export interface Explanation {
   readonly allowed: boolean;
-  /** What the gateway itself would answer; 200 where the call goes on to the origin. */
+  /** The status of the refusal, also in report mode; 200 where the call is allowed. */
   readonly status: number;
   readonly reason?: Reason;
-  /** In report mode a refusal behind the route is logged and the call forwarded all the same. */
+  /** In report mode, on routes to the origin, a refusal after the step route is logged and the call is forwarded. */
   readonly mode: "enforce" | "report";
   readonly method: string;
-  /** The canonical path; as it was asked for where it has none. */
+  /** The canonical path; where there is none, the target of the question. */
   readonly path: string;
-  /** The key of the route that decides. */
+  /** The key of the route that was found. */
   readonly route?: string;
-  /** Every route whose pattern has the path, the most specific first, and why it won or did not. */
+  /** Every route whose pattern matches the path, the most specific first, and why it was chosen or not. */
   readonly candidates: readonly Candidate[];
   readonly steps: readonly Step[];
 }
@@ -44,10 +44,10 @@ export interface Question {
   readonly caller: Caller;
 }
 
-/** What is known of who asks. */
+/** What is known of the caller. */
 export type Caller =
   | { readonly kind: "anonymous" }
-  /** Its credentials, its token or its revocation stops it before the route's requirement is asked. */
+  /** Refused for its credentials, its token or a revocation, before the route's requirement is decided. */
   | {
       readonly kind: "refused";
       readonly step: "credentials" | "token" | "revocation";
@@ -61,13 +61,13 @@ export type Caller =
       readonly revocation: Checked;
     };
 
-/** A step that somebody else has taken. */
+/** The result of a step that was taken elsewhere. */
 interface Checked {
   readonly detail: string;
   readonly assumed?: true;
 }
 
-/** Explains one call under one policy. Does not ask the origin, nor anything outside the policy. */
+/** Explains one call under one policy. Does not ask the origin, nor anything else outside the policy. */
 export function explain(policy: Policy, question: Question): Explanation {
   const { method, target } = question;
   const canonical = target.startsWith("/") ? canonicalPath(`http://gateway${target}`, null) : null;
@@ -123,7 +123,7 @@ function spellingOf({ path }: CanonicalPath, read: string): string {
   return read === path.toLowerCase() ? "in another case" : `read as ${read}`;
 }
 
-/** The route of the path in lower case, by name where that spelling reaches it. */
+/** The other route, for the message; by its key where the path in lower case reaches one. */
 function otherRoute(policy: Policy, method: string, { path }: CanonicalPath): string {
   const lower = policy.router.find(method, path.toLowerCase());
   return lower.kind === "found" ? `another route, ${lower.route.key}` : "another route";

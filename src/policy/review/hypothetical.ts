@@ -1,4 +1,4 @@
-/** Somebody who holds a token that was never issued, to ask what it could do. */
+/** A caller with a token that was never issued, to explain what such a token could do. */
 
 import type { Policy } from "../policy.ts";
 import type { AllowList } from "../resources/allow-list.ts";

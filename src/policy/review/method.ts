@@ -1,10 +1,10 @@
 /**
- * The methods that are sent: those of the IANA registry of HTTP methods, and some that caches and older servers know. For a
- * warning alone: a route may have any method (contract §2).
+ * The HTTP methods in use: those of the IANA registry, and some unregistered ones of caches and older servers. For a
+ * warning only: a route may have any method (contract §2).
  */
 import { closest } from "../near.ts";
 
-/** Those that people mean come first: they are proposed before others that are as near. */
+/** The most common methods come first: of several equally near names, the first is proposed. */
 const METHODS: readonly string[] = [
   ...["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT"],
   // WebDAV, CalDAV and DeltaV.
@@ -12,14 +12,14 @@ const METHODS: readonly string[] = [
   ...["MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPFIND", "PROPPATCH", "REBIND"],
   ...["REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL"],
   ...["LINK", "UNLINK", "PRI"],
-  // Not registered, and sent all the same: caches, Exchange, UPnP, Vault, streams.
+  // In use without registration: caches, Exchange, UPnP, Vault, streams.
   ...["PURGE", "BAN", "REFRESH", "BCOPY", "BDELETE", "BMOVE", "BPROPFIND", "BPROPPATCH", "NOTIFY", "POLL", "SUBSCRIBE"],
   ...["UNSUBSCRIBE", "X-MS-ENUMATTS", "RPC_IN_DATA", "RPC_OUT_DATA", "M-SEARCH", "LIST", "SOURCE", "ANNOUNCE"],
   ...["DESCRIBE", "VIEW", "TRACK"],
 ];
 const KNOWN = new Set(METHODS);
 
-/** What is odd about a route's method, with what was perhaps meant; `null` for `*` and for what somebody sends. */
+/** What is odd about a route's method, and what was perhaps meant; `null` for `*` and for a method in use. */
 export function oddMethod(method: string): string | null {
   if (method === "*" || KNOWN.has(method)) return null;
   const words = method.split(/[^A-Z]+/).filter((word) => word !== "");

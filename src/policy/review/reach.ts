@@ -1,23 +1,23 @@
 /**
- * Whether any request can reach a route. Asks the router itself about paths that the pattern has, so that what is said here
- * is what it does. For the checks; errs on the side of "yes".
+ * Whether any request can reach a route. Asks the router itself for sample paths of the pattern, so that the answer
+ * agrees with it. For the checks only; errs on the side of "yes".
  */
 import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
 import type { Pattern } from "../routing/pattern.ts";
 
-/** What stands in for a name: two texts that no pattern is likely to have, so that what is true of one by chance is not of both. */
+/** Sample values of a name: two, and unlikely in any pattern, so that a chance match of one is not a match of both. */
 const VALUES = ["0", "~-~"];
-/** How many segments a rest or a star is tried with. */
+/** How many segments are tried for a `/*`, and for a `:name+` after its first. */
 const LENGTHS = [0, 1, 2, 3];
 
-/** Why no request, or none with some of its methods, reaches the route; `null` where one may. */
+/** Why no request, or none with some of its methods, can reach the route; `null` where requests may. */
 export function whyUnreached({ router }: Policy, route: Route, pattern: Pattern): string | null {
   if (!route.encodedSlash && /%(?:2F|5C)/.test(route.pattern)) {
     return `"${route.key}" can never be reached: its path holds an encoded slash, and it does not say encoded_slash = true`;
   }
   const paths = samplesOf(pattern);
-  // `*` is asked for as it is: it stands for a method that no route names.
+  // `*` is passed to the router as it is, like a method that no route names.
   const lost = route.methods.filter((method) => paths.every((path) => router.find(method, path).kind === "ambiguous"));
   const [first] = lost;
   const [path] = paths;
@@ -29,7 +29,7 @@ export function whyUnreached({ router }: Policy, route: Route, pattern: Pattern)
   return `"${route.key}" can never be reached${which}: its paths are those of ${whose} in another spelling`;
 }
 
-/** Paths that the pattern has, of several lengths where it has more than one. */
+/** Paths that match the pattern, of several lengths where it allows more than one. */
 function samplesOf({ segments, star }: Pattern): readonly string[] {
   const paths = LENGTHS.flatMap((length) =>
     VALUES.map((value) => {

@@ -1,4 +1,4 @@
-/** What a rule of `scopegate check` is, and those that are found elsewhere than in the list. */
+/** The shape of a rule of `scopegate check`, and the two rules that are not in the list (`rules.ts`). */
 import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
 
@@ -19,7 +19,7 @@ export interface Rule {
   readonly find: (policy: Policy, nowSeconds: number) => Iterable<Hit>;
 }
 
-/** What the command says of a policy that does not load; `load.ts` finds these. */
+/** For the faults of a policy that does not load, which `load.ts` finds. */
 export const INVALID: Omit<Rule, "find"> = {
   id: "SG001",
   severity: "error",
@@ -28,7 +28,7 @@ export const INVALID: Omit<Rule, "find"> = {
   mend: "correct what the message names",
 };
 
-/** Found by `checkPolicy` itself, once all other rules have spoken. */
+/** Found by `checkPolicy` itself, after all other rules have run. */
 export const STALE_SILENCE: Omit<Rule, "find"> = {
   id: "SG190",
   severity: "warning",
@@ -47,7 +47,7 @@ export function atScope(name: string, message: string): Hit {
 
 const NAMED_AT_MOST = 3;
 
-/** Names for a message, the first few. */
+/** The first few names, for a message; the others are counted. */
 export function listOf(names: readonly string[]): string {
   if (names.length <= NAMED_AT_MOST) return names.join(", ");
   return `${names.slice(0, NAMED_AT_MOST).join(", ")} and ${names.length - NAMED_AT_MOST} more`;

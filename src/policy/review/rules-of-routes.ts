@@ -1,4 +1,4 @@
-/** The rules of `scopegate check` about routes and what they ask for. */
+/** The rules of `scopegate check` about routes and their requirements. */
 import type { Route } from "../route.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import { answers, coversPattern, lets, shareMethod } from "./cover.ts";
@@ -131,7 +131,7 @@ function patternOf(route: Route): Pattern {
   return pattern;
 }
 
-/** An id with the pattern's names in braces where it has them behind a colon, at the beginning of a segment. */
+/** An id in which each `:name` that begins a segment and is a name of the pattern is written as `{name}`. */
 function bracedNames(id: string, names: readonly string[]): string {
   return id.replace(/(^|\/):(\w+)/g, (written, before: string, name: string) =>
     names.includes(name) ? `${before}{${name}}` : written,
@@ -142,7 +142,7 @@ function isWide(pattern: Pattern): boolean {
   return pattern.star || pattern.segments.some((segment) => segment.kind === "rest");
 }
 
-/** Given that `wide` covers it: whether `narrow` has fewer paths, or the same ones for fewer methods. */
+/** Given that `wide` covers `narrow`: whether `narrow` matches fewer paths, or the same paths for fewer methods. */
 function isNarrower(narrow: { route: Route; pattern: Pattern }, wide: { route: Route; pattern: Pattern }): boolean {
   if (!coversPattern(narrow.pattern, wide.pattern)) return true;
   return wide.route.methods.includes("*") && !narrow.route.methods.includes("*");

@@ -151,7 +151,7 @@ function declared(policy: Policy) {
   return policy.catalogue.scopes.filter((scope) => !isReserved(scope.name));
 }
 
-/** The scopes that a route needs, and those that imply one of them, transitively. */
+/** The scopes that any route names, and the scopes that imply one of these, transitively. */
 function openingScopes({ routes, catalogue }: Policy): ReadonlySet<Scope> {
   const impliedBy = new Map<Scope, Scope[]>();
   for (const scope of catalogue.scopes) {

@@ -1,13 +1,13 @@
-/** One step of an explanation: whether a call passes it, and what would satisfy it. */
+/** The steps of an explanation: whether a call passes each, and what would satisfy it. */
 type StepName = "path" | "route" | "credentials" | "token" | "revocation" | "scopes" | "resources" | "conditions";
 
 export interface Step {
   readonly step: StepName;
   readonly passed: boolean;
   readonly detail: string;
-  /** What was taken for granted and not looked at. */
+  /** The step was assumed to pass and not checked. */
   readonly assumed?: true;
-  /** What would satisfy it: for scopes the alternatives, each a list of which every one is needed. */
+  /** What would satisfy the step; for scopes, the alternatives, each a list of scopes that are all needed. */
   readonly needs?: string | readonly (string | readonly string[] | ConditionCheck)[];
 }
 
@@ -16,6 +16,6 @@ export interface ConditionCheck {
   readonly of: string;
   readonly condition: string;
   readonly holds: boolean;
-  /** What holds it, in words. */
+  /** What would satisfy the condition, in words. */
   readonly wants: string;
 }

@@ -1,13 +1,13 @@
 /**
- * The gateway's own routes: the admin API and what is served without a token. They go through the same router and the
- * same pipeline as the operator's; only their target differs.
+ * The gateway's own routes: the admin API and what is served without a token. They take the same router and pipeline as
+ * the operator's routes; only their target differs.
  */
 import type { Requirement, Route, RouteTarget } from "../route.ts";
 import { BUILT_IN_SCOPES, type Catalogue } from "../scope.ts";
 
 const [ADMIN, READ, TOKENS] = BUILT_IN_SCOPES.map((scope) => scope.name);
 
-/** Calls under `admin_path`, each with the scopes of which one is enough (contract §5). */
+/** Calls under `admin_path`, each with scopes of which one is enough (contract §5). */
 const ADMIN_CALLS: readonly (readonly [method: string, path: string, scopes: readonly (string | undefined)[]])[] = [
   ["POST", "/tokens", [ADMIN, TOKENS]],
   ["GET", "/tokens", [ADMIN, READ, TOKENS]],
@@ -56,14 +56,14 @@ function route(method: string, pattern: string, target: RouteTarget, requirement
     requirement,
     resources: requirement.kind === "public" ? null : [],
     conditions: null,
-    // A token that was just revoked must not issue its successor while the news is on its way.
+    // A token that was just revoked must not issue its successor before this isolate knows of the revocation.
     strictRevocation: target === "admin" && method !== "GET" && !pattern.endsWith("/explain"),
     encodedSlash: false,
     unboundedConnection: false,
   };
 }
 
-/** Whether a path or a pattern is a reserved place of the gateway's own, or lies below it. */
+/** Whether a path or pattern is `prefix` or lies below it. */
 export function isUnder(path: string, prefix: string): boolean {
   return path.startsWith(prefix) && (path.length === prefix.length || path.charCodeAt(prefix.length) === 0x2f);
 }

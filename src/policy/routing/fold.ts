@@ -1,20 +1,20 @@
 /**
- * How an origin may read a canonical path besides as it is spelt: without telling cases apart, and with the escapes decoded of
- * what a segment may also hold as it is. Two spellings that fold to one may be one resource behind the gateway.
+ * How an origin may read a canonical path otherwise than it is spelt: ignoring case, and decoding the escapes of
+ * characters that a segment may also hold raw. Two spellings that fold to one may be the same resource at the origin.
  */
 import type { Pattern } from "./pattern.ts";
 
-/** A path, or a literal of a pattern, as an origin may read it. Folding twice is folding once. */
+/** A path, or a literal of a pattern, as an origin may read it. Idempotent. */
 export type Fold = (path: string) => string;
 
-/** By an origin that does not tell cases apart, beyond ASCII too. */
+/** As a case-insensitive origin reads it, which ignores the case of non-ASCII letters too. */
 export const foldCase: Fold = (path) => {
   const lower = path.toLowerCase();
   if (!path.includes("%")) return lower;
   return lower.replace(ESCAPES, (escapes) => raw(decodeURIComponent(escapes).toUpperCase().toLowerCase()));
 };
 
-/** By one that does. `%40` is still `@` to it (RFC 3986 §3.3): most servers decode before they look for a route. */
+/** As a case-sensitive origin reads it. Most servers decode before they route: `%40` is `@` to them (RFC 3986 §3.3). */
 export const foldEscapes: Fold = (path) =>
   path.includes("%") ? path.replace(ESCAPES, (escapes) => raw(decodeURIComponent(escapes))) : path;
 
@@ -29,7 +29,7 @@ export function foldsPattern(fold: Fold, pattern: Pattern): boolean {
   return /[A-Z%]/.test(pattern.text) && foldedPattern(fold, pattern) !== pattern;
 }
 
-/** The pattern with its literals folded; the same object where they are. */
+/** The pattern with its literals folded; the same object where folding changes none. */
 export function foldedPattern(fold: Fold, pattern: Pattern): Pattern {
   let changed = false;
   const folded = (text: string): string => {

@@ -1,9 +1,9 @@
 /**
- * Patterns: what the path of a route may look like, parsed once at load.
+ * Patterns: which paths a route has, parsed once at load.
  *
- * A segment is a literal, a name that stands for the whole of it, a mixture of both, or, for `:name+`, one or more
- * segments; a final `/*` is the path before it and everything below it. No regular expressions, so that two patterns
- * can be compared, and matching costs no more than the path is long.
+ * A segment of a pattern is a literal, a name for a whole segment, a mixture of both, or a `:name+` for one or more
+ * segments; a final `/*` matches the path before it and everything below it. There are no regular expressions, so that
+ * two patterns can be compared, and matching takes time linear in the path's length.
  */
 import { canonicalPath } from "../../request/path.ts";
 
@@ -20,12 +20,12 @@ export interface Pattern {
   /** Without a trailing slash. */
   readonly text: string;
   readonly segments: readonly Segment[];
-  /** In the order in which they stand. */
+  /** In their order in the pattern. */
   readonly names: readonly string[];
   readonly star: boolean;
 }
 
-/** Literals that are canonical beyond doubt, names that stand for whole segments, perhaps a star: what most patterns are. */
+/** Most patterns: literals that are canonical without a closer look, names for whole segments, perhaps a star. */
 const PLAIN = /^(?:\/(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*|:[A-Za-z_][A-Za-z0-9_]*))+(?:\/\*)?$/;
 
 const NAME: Segment = { kind: "name" };
@@ -101,7 +101,7 @@ function parseSegment(part: string): ParsedSegment | { readonly error: string } 
   return { segment: only === null ? NAME : { kind: "literal", text: only ?? "" }, names };
 }
 
-/** What others write in a pattern, and no canonical path holds; parentheses without such marks are text. */
+/** The error for another notation (`{id}`, `:id?`, regular expressions); parentheses without such marks are literal. */
 function foreignNotation(part: string): string | null {
   const braced = /[{<]([^{}<>]*)[}>]/.exec(part);
   if (braced !== null) {
@@ -114,7 +114,7 @@ function foreignNotation(part: string): string | null {
   return null;
 }
 
-/** A literal must be spelt as the canonical path is, or it could never match. */
+/** The error for a literal that is not in canonical spelling, and so could never match. */
 function literalError(literal: string, isPart: boolean): string | null {
   const frame = isPart ? "x" : "";
   const canonical = canonicalPath(`http://h/${frame}${literal}${frame}`, "h");
@@ -127,8 +127,8 @@ function literalError(literal: string, isPart: boolean): string | null {
 }
 
 /**
- * Matches a mixed segment against `path[from, to)` and adds what its names stand for. Each name takes at least one
- * character and as little as it can; taking the leftmost place for each literal finds a match where there is one.
+ * Matches a mixed segment against `path[from, to)` and adds its names' values to `values`. Each name takes at least one
+ * character and as few as it can: to take the leftmost position for each literal finds a match if there is one.
  */
 export function matchMixed(
   pieces: readonly Piece[],
@@ -149,7 +149,7 @@ export function matchMixed(
     let found: number;
     if (open < 0) found = path.startsWith(piece, at) ? at : -1;
     else if (isLast) found = path.endsWith(piece, to) ? to - piece.length : -1;
-    // Within the segment alone, which keeps a path of many segments from being searched to its end for each of them.
+    // Searches this segment only; else a path of many segments would be searched to its end for each of them.
     else found = at + 1 + path.slice(at + 1, to).indexOf(piece);
     const least = open < 0 ? at : open + 1;
     if (found < least || found + piece.length > to || (open < 0 && isLast && found + piece.length !== to)) {
@@ -171,8 +171,8 @@ export function matchMixed(
 }
 
 /**
- * Which of two mixed segments goes first: literal text before a name, from the left; then the longer literal; then the
- * one that goes on. 0 where they stand for the same texts.
+ * Which of two mixed segments is more specific, from the left: literal text before a name; then the longer literal;
+ * then the one with more pieces. 0 where they match the same texts.
  */
 export function compareMixed(a: readonly Piece[], b: readonly Piece[]): number {
   for (let at = 0; at < Math.max(a.length, b.length); at++) {
@@ -188,10 +188,10 @@ export function compareMixed(a: readonly Piece[], b: readonly Piece[]): number {
   return 0;
 }
 
-/** From the most specific kind of segment to the least, with the pattern's end and its star. */
+/** The kinds of segments, and the end and star of a pattern, from the most specific to the least. */
 const KINDS = ["literal", "mixed", "name", "rest", "end", "star"] as const;
 
-/** Which of two patterns is the more specific: the first difference from the left decides. 0 where neither is. */
+/** Which of two patterns is more specific: the first difference from the left decides. 0 where neither is. */
 export function compareSpecificity(a: Pattern, b: Pattern): number {
   for (let at = 0; at <= Math.max(a.segments.length, b.segments.length); at++) {
     const left = a.segments[at];
@@ -209,7 +209,7 @@ function kindAt(pattern: Pattern, segment: Segment | undefined): (typeof KINDS)[
   return segment?.kind ?? (pattern.star ? "star" : "end");
 }
 
-/** Whether another pattern may match the same paths without standing at the same place of the trie. */
+/** Whether another pattern may match the same paths and yet have another place in the trie. */
 export function hasOtherWords(pattern: Pattern): boolean {
   return (pattern.star && pattern.segments.at(-1)?.kind === "name") || hasRest(pattern);
 }

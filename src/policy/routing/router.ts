@@ -1,14 +1,14 @@
 /**
  * Which route has this method and path: the most specific pattern that has the method, whatever the order of the file
- * (contract §2, "Routes"). Takes only canonical paths; never decodes.
+ * (contract §2, "Routes"). Takes only canonical paths; never decodes them to match.
  *
- * Besides, refuses a path that falls on another route as the origin may read it (`fold.ts`): one that does not tell
- * /Admin from /admin would serve the one under the rule of the other. Both sides are folded, so that a route that is itself
- * written with capitals can be reached; where two routes differ in nothing but their case, the lower-case spelling reaches
- * the lower-case one and no other spelling reaches either. Where none of them is in lower case, the first by its key can be
- * reached, and only that.
+ * Also refuses a path that, as the origin may read it (`fold.ts`), would match another route: an origin that takes
+ * /Admin for /admin would serve one under the rules of the other. Paths and patterns are both folded, so that a route
+ * written with capitals can be reached. Where two routes differ only in case, the lower-case spelling reaches the
+ * lower-case route, and no other spelling reaches either; where neither is in lower case, only the first by key can be
+ * reached.
  *
- * The gateway's own paths lie in a trie of their own: no pattern of the operator's reaches below `admin_path` or
+ * The gateway's own routes have a separate trie: no pattern of the operator matches at or below `admin_path` or
  * `/.well-known`.
  */
 
@@ -22,15 +22,15 @@ export type Found =
   | RouteMatch
   | { readonly kind: "not_found" }
   | { readonly kind: "method_not_allowed"; readonly allow: readonly string[] }
-  /** `read`: the spelling in which an origin may read the path, which falls on another route. */
+  /** `read`: the path as an origin may read it, which would match another route. */
   | { readonly kind: "ambiguous"; readonly read: string };
 
 export interface Router {
   /** Finds the route of a canonical path. Values are slices of the path, in the pattern's order, the star's last. */
   readonly find: (method: string, path: string) => Found;
-  /** The keys of all routes whose pattern matches, whatever their method; for explanations. */
+  /** All routes whose pattern matches, whatever their methods; for explanations. */
   readonly matching: (path: string) => readonly Route[];
-  /** The operator's, in the order in which they came. */
+  /** The operator's routes, in the order of the file. */
   readonly routes: readonly Route[];
 }
 
@@ -44,11 +44,11 @@ const NOT_FOUND: Found = { kind: "not_found" };
 export interface RouterOptions {
   readonly adminPath: string;
   readonly caseSensitivePaths: boolean;
-  /** Called for two routes that say the same method and the same set of paths. */
+  /** Called for two routes with the same method and the same set of paths. */
   readonly onConflict: (first: Route, second: Route, method: string) => void;
 }
 
-/** Takes the operator's routes one by one and keeps none of their patterns but where one is compared. */
+/** Takes the operator's routes one by one, and keeps the pattern of none except where the trie must compare it. */
 export function createRouter(
   operators: Iterable<RoutePattern>,
   builtIn: readonly RoutePattern[],
@@ -90,7 +90,7 @@ interface OperatorsTrie {
   readonly isFolded: boolean;
 }
 
-/** The trie of the operator's routes, whose conflicts are told. */
+/** The trie of the operator's routes. Calls `onConflict` for routes that conflict. */
 function operatorsTrie(
   operators: Iterable<RoutePattern>,
   fold: Fold,
@@ -99,7 +99,7 @@ function operatorsTrie(
   const root = emptyNode();
   const routes: Route[] = [];
   let isFolded = false;
-  /** By method and paths: of the few patterns that can say in other words what another says. */
+  /** By method and path set: the routes of the few patterns for which `hasOtherWords` holds. */
   const seen = new Map<string, Route>();
   for (const { route, pattern } of operators) {
     routes.push(route);
@@ -131,8 +131,8 @@ function leavesOf(root: TrieNode, path: string): Route[] {
 }
 
 /**
- * Folded spellings first, so that where two routes differ only in case, theirs is the place in the trie; among others
- * the key decides, never the order of the file.
+ * Adds routes that folding does not change first, so that of routes which differ only in case they keep the place in
+ * the trie; among the others the key decides, never the order of the file.
  */
 function foldedTrie(routes: readonly Route[], fold: Fold): TrieNode {
   const root = emptyNode();
@@ -146,7 +146,7 @@ function foldedTrie(routes: readonly Route[], fold: Fold): TrieNode {
   return root;
 }
 
-/** Routes with their patterns, which have been parsed before. */
+/** Routes with their patterns, parsed again: they have been parsed without an error before. */
 export function patternsOf(routes: readonly Route[]): RoutePattern[] {
   return routes.flatMap((route) => {
     const pattern = parsePattern(route.pattern);

@@ -1,8 +1,8 @@
 /**
- * The routes as a trie over path segments. A look-up goes down the most specific branch first (literal, mixed segment,
- * `:name`, `:name+`, `/*`) and comes back where that branch lacks the method, so what it finds first is the most
- * specific pattern that has it. Only below a `:name+`, which may be of any length, does it try all of them and compare
- * what it finds. Each place of the trie is tried at most once for each segment of the path.
+ * The routes as a trie over path segments. A look-up takes the most specific branch first (literal, mixed segment,
+ * `:name`, `:name+`, `/*`) and backtracks where it does not lead to the method, so that the first match is the most
+ * specific pattern that has the method. Only for a `:name+`, which may take any number of segments, does it try every
+ * number and compare the matches. Each node is tried at most once for each segment of the path.
  */
 
 import type { Route } from "../route.ts";
@@ -15,23 +15,23 @@ export interface RouteMatch {
 }
 
 export interface TrieNode {
-  /** `null` where there are none, as at most places of a large policy. */
+  /** `null` where there are none, as in most nodes of a large policy. */
   literals: Map<string, TrieNode> | null;
   /** The most specific first. */
   mixed: readonly { readonly pieces: readonly Piece[]; readonly node: TrieNode }[];
   name: TrieNode | null;
-  /** Below one or more segments. */
+  /** The node below a `:name+`. */
   rest: TrieNode | null;
-  /** The pattern ends here. */
+  /** The patterns that end here. */
   end: Leaf | null;
-  /** The pattern ends here in a star. */
+  /** The patterns that end here in a star. */
   star: Leaf | null;
 }
 
 interface Leaf {
-  /** Of the first route that ends here; the others' differ in names only. `null` but below a `:name+`, where it is compared. */
+  /** The first route's pattern; the others differ only in names. `null` unless it has a `:name+` and is compared. */
   readonly pattern: Pattern | null;
-  /** Few: a search from the left is quicker than a map, and lighter by far. */
+  /** An array, because there are few: a linear search is faster than a map and takes far less memory. */
   methods: readonly MethodMatch[];
   any: RouteMatch | null;
 }
@@ -40,18 +40,18 @@ interface MethodMatch extends RouteMatch {
   readonly method: string;
 }
 
-/** One look-up: what it looks for and what it has found out. */
+/** The state of one look-up. */
 interface Search {
   readonly path: string;
   readonly method: string;
-  /** Past the last character that counts: a trailing slash does not. */
+  /** The end of the path, without a trailing slash. */
   readonly end: number;
   readonly values: string[];
-  /** From which place on a `:name+` has already been followed, by node; keeps several of them from multiplying. */
+  /** By `:name+` node: the index from which it was followed already; keeps nested ones from multiplying the work. */
   followed: Map<TrieNode, number> | null;
-  /** The pattern of what `walk` found last. */
+  /** The pattern of the last match of `walk`. */
   pattern: Pattern | null;
-  /** Set where every leaf is asked for, not the first. */
+  /** Set where every matching leaf is wanted, not only the first. */
   readonly visit: ((leaf: Leaf) => void) | null;
 }
 
@@ -63,7 +63,7 @@ export function emptyNode(): TrieNode {
   return { literals: null, mixed: NO_MIXED, name: null, rest: null, end: null, star: null };
 }
 
-/** Adds a route. The first of two that end at one place with one method stays, and `onConflict` hears of it. */
+/** Adds a route. Of two with the same place and method, the first stays, and `onConflict` is called. */
 export function addToTrie(
   root: TrieNode,
   pattern: Pattern,
@@ -125,7 +125,7 @@ function endOf(path: string): number {
   return path.length > 1 && path.endsWith("/") ? path.length - 1 : path.length;
 }
 
-/** `start` is the first character of the next segment; past the end of the path there is none. */
+/** `start`: the index of the next segment; at the end of the path or beyond, there is none. */
 function walk(node: TrieNode, start: number, search: Search): RouteMatch | null {
   if (start >= search.end) {
     const ends = (node.end && answer(node.end, search)) ?? null;
@@ -163,9 +163,9 @@ function walk(node: TrieNode, start: number, search: Search): RouteMatch | null 
 }
 
 /**
- * Tries one segment for `:name+`, then two, and so on, and takes the most specific of what it finds; of equals the
- * first, as a name takes as little as it can. What was followed before, from a shorter outer `:name+`, was followed to
- * the path's end and has nothing to add: so each place is looked at once, however many `:name+` lie around it.
+ * Tries one segment for `:name+`, then two, and so on, and takes the most specific match; of equally specific ones the
+ * first, since a name takes as little as it can. Where this node was followed before, for a shorter value of an outer
+ * `:name+`, the search stops, since it went to the path's end then: so nested `:name+` do not multiply the work.
  */
 function walkRest(node: TrieNode, start: number, firstEnd: number, search: Search): RouteMatch | null {
   search.followed ??= new Map();
@@ -203,7 +203,7 @@ function starAnswer(leaf: Leaf, value: string, search: Search): RouteMatch | nul
   return match;
 }
 
-/** A named method goes before `*`, and `GET` answers `HEAD` where `HEAD` itself is not named. */
+/** A named method is preferred to `*`; `GET` answers `HEAD` where `HEAD` itself is not named. */
 function answer(leaf: Leaf, search: Search): RouteMatch | null {
   if (search.visit !== null) {
     search.visit(leaf);

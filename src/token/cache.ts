@@ -1,13 +1,13 @@
 /**
  * The tokens that this isolate has verified, by their whole text.
  *
- * Guarantees: bounded in entries and in bytes (as estimated); an entry is handed out only before its `goodUntilSeconds` and
- * only while its issuer's keys are of the generation that verified it, so that a key that is withdrawn takes its tokens along.
- * Only verified tokens are kept: what is refused is judged anew each time, so nobody can fill the cache without a key.
- * One policy per isolate: everything else that a principal depends on is in the token and in the keys.
+ * Guarantees: bounded in entries and in (estimated) bytes; an entry is returned only before its `goodUntilSeconds` and only
+ * while its issuer's keys have the generation that verified it, so withdrawing a key also drops the tokens it verified.
+ * Only verified tokens are cached: a refused token is verified again each time, so nobody can fill the cache without a key.
+ * The policy never changes within an isolate; everything else that a principal depends on is in the token and in the keys.
  *
- * What goes first is what was not used since it was last looked at (second chance): nearly least-recently-used, for one
- * written bit per use instead of a re-inserted entry.
+ * Eviction is second chance (CLOCK): close to least recently used, but a use only sets a flag instead of re-inserting the
+ * entry.
  */
 import type { KeySource } from "./key-source.ts";
 import type { Principal } from "./principal.ts";
@@ -25,9 +25,9 @@ export interface TokenCache {
 
 const MAX_ENTRIES = 25_000;
 const MAX_BYTES = 40 * 1024 * 1024;
-/** A principal beside its token's text: objects, claims and a slot in the map (measured: 0.3 to 0.7 KiB). */
+/** A principal without its token's text: objects, claims and a slot in the map (measured: 0.3 to 0.7 KiB). */
 const ENTRY_BYTES = 900;
-/** What grows beyond the text that says it (measured): 900 blocks of addresses in a token of 16 KiB take 230 KiB. */
+/** Some parts take more memory than their text (measured): 900 CIDR blocks in a token of 16 KiB take 230 KiB. */
 const BLOCK_BYTES = 280;
 const TABLE_BYTES = 400;
 const TARGET_BYTES = 120;
@@ -53,7 +53,7 @@ export function tokenCache(maxEntries: number = MAX_ENTRIES, maxBytes: number = 
       if (slots.size < maxEntries && bytes + size <= maxBytes) return;
       slots.delete(token);
       if (slot.used) {
-        // Behind all others, where this loop meets it again if nothing else will go.
+        // Moved to the end: this loop reaches it again if evicting the others does not free enough.
         slot.used = false;
         slots.set(token, slot);
       } else {
@@ -84,7 +84,7 @@ export function tokenCache(maxEntries: number = MAX_ENTRIES, maxBytes: number = 
   };
 }
 
-/** About what a principal takes: whoever may issue tokens must not fill the isolate with a few of them. */
+/** Estimated memory of a principal, so that an issuer cannot exhaust the isolate's memory with a few large tokens. */
 function bytesOf({ scopes, allowList, conditions }: Principal): number {
   let bytes = ENTRY_BYTES + scopes.length * SCOPE_BYTES;
   if (allowList.kind === "listed") bytes += (allowList.types.size + allowList.targets.size) * TARGET_BYTES;

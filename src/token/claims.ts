@@ -1,18 +1,18 @@
 /**
- * What a token's claims say about the token itself: whether it is meant for this gateway, is an access token at all, and
- * is in force at the given second (RFC 7519 §4.1, RFC 9068 §4, RFC 8725 §3).
+ * Validates the claims about the token itself: whether it is meant for this gateway, is an access token at all, and is
+ * in force at the given second (RFC 7519 §4.1, RFC 9068 §4, RFC 8725 §3).
  *
- * Pure: the time comes in. Leaves to `verify.ts` the signature, without which none of this is true, and to `scopes.ts` what
- * the token may do.
+ * Pure: the caller passes the time. Leaves to `verify.ts` the signature, without which no claim can be trusted, and to
+ * `scopes.ts` what the token may do.
  *
- * Where the standards leave it open, this refuses: an empty `sub` or `jti`; control characters or lone surrogates in what is
- * later logged or sent to the origin; times outside 0 to 2^53; a confirmation (`cnf`) of any kind, since none can be checked.
+ * Where the standards leave the choice open, this refuses: an empty `sub` or `jti`; control characters or lone surrogates in
+ * claims that are later logged or sent to the origin; times outside 0 to 2^53; any `cnf`, since none can be checked.
  */
 import type { IssuerPolicy } from "../policy/policy.ts";
 import { hasControls } from "../request/controls.ts";
 import type { Jws, JwsHeader } from "./jws.ts";
 
-/** The claims that the other rooms use, in their right types. */
+/** The claims that the other rooms use, type-checked. */
 export interface TokenClaims {
   readonly subject: string | null;
   /** `client_id`, else `azp`. */
@@ -22,7 +22,7 @@ export interface TokenClaims {
   readonly expiresAtSeconds: number;
 }
 
-/** Why a token is refused; a fixed word for the log, never a part of the token. */
+/** Why a token is refused: a fixed word for the log, never text from the token. */
 export type ClaimFault =
   | "typ"
   | "audience"
@@ -36,19 +36,19 @@ export type ClaimFault =
 
 export type ClaimsOutcome =
   | { readonly kind: "valid"; readonly claims: TokenClaims }
-  /** Valid but for its `exp`: only to be told once the signature has been verified. */
+  /** Valid except that it has expired. The client may learn this only after the signature was verified. */
   | { readonly kind: "expired"; readonly claims: TokenClaims }
   | { readonly kind: "invalid"; readonly fault: ClaimFault };
 
-/** The part of an issuer's policy that its tokens' claims are held against. */
+/** The part of an issuer's policy against which its tokens' claims are checked. */
 export type ClaimsPolicy = Pick<IssuerPolicy, "audiences" | "requireTyp">;
 
-/** How a claim of a digest looks as a token id (`token-id.ts`): no `jti` may pass for one. */
+/** The id of a token without `jti` (`signedPartName` in `token-name.ts`): a `jti` of this form could impersonate one. */
 const DIGEST_ID = /^sha256:[A-Za-z0-9_-]{43}$/;
 
 /**
- * Judges the claims of another issuer's token at `nowSeconds`; `skewSeconds` either way is forgiven. Does not compare `iss`:
- * the policy was chosen by it.
+ * Judges the claims of another issuer's token at `nowSeconds`, with a tolerance of `skewSeconds` in both directions. Does
+ * not compare `iss`: the caller has chosen `policy` by it.
  */
 export function judgeClaims(jws: Jws, policy: ClaimsPolicy, nowSeconds: number, skewSeconds: number): ClaimsOutcome {
   const { header, payload } = jws;
@@ -75,7 +75,7 @@ export function judgeClaims(jws: Jws, policy: ClaimsPolicy, nowSeconds: number, 
   return { kind: nowSeconds >= exp + skewSeconds ? "expired" : "valid", claims };
 }
 
-/** Judges the claims of a token of this gateway: RFC 9068 to the letter (§2.1, §2.2), and every claim it requires there. */
+/** Judges the claims of a token of this gateway: RFC 9068 §2.1 and §2.2 strictly, with every claim they require. */
 export function judgeOwnClaims(jws: Jws, audience: string, nowSeconds: number, skewSeconds: number): ClaimsOutcome {
   const { payload } = jws;
   const outcome = judgeClaims(jws, { audiences: [audience], requireTyp: "at+jwt" }, nowSeconds, skewSeconds);
@@ -88,17 +88,17 @@ export function judgeOwnClaims(jws: Jws, audience: string, nowSeconds: number, s
   return outcome;
 }
 
-/** What stands by itself in a token of this gateway: of another issuer's, another claim may stand for these. */
+/** Required in this gateway's own tokens; `judgeClaims` accepts substitutes for them from other issuers. */
 const OWN_CLAIMS = ["aud", "client_id"];
 
 /**
- * RFC 8725 §3.11, RFC 9068 §4: an explicit type decides. Without one, a token that bears the marks of an ID token, a refresh
- * token or an event is none for an API.
+ * RFC 8725 §3.11, RFC 9068 §4: an explicit type decides. Without one, a token that looks like an ID token, a refresh token
+ * or a security event is refused as an access token.
  */
 function isAccessToken(header: JwsHeader, payload: Jws["payload"], requireTyp: string | null): boolean {
   if (requireTyp !== null && header.typ !== requireTyp) return false;
   if (header.typ === "at+jwt") return true;
-  // A type of its own, which the policy asks for by name: it says enough.
+  // The policy names this explicit type, so no further check is needed.
   if (requireTyp !== null && NAMES_ANOTHER_TYPE.test(requireTyp)) return true;
   if (header.typ !== null && NAMES_ANOTHER_TYPE.test(header.typ)) return false;
   if (OTHER_TOKENS_CLAIMS.some((name) => Object.hasOwn(payload, name))) return false;
@@ -113,10 +113,10 @@ const NAMES_ANOTHER_TYPE = /\+(?:sd-)?jwt$|^(?:id|id[_-]?token|refresh|refresh[_
 /** Claims of ID tokens (OpenID Connect Core §3.3.2.11) and of security events (RFC 8417 §2.2), never of access tokens. */
 const OTHER_TOKENS_CLAIMS = ["at_hash", "c_hash", "s_hash", "events"];
 
-/** Keycloak says what a token is in a claim: `Bearer` for access tokens. */
+/** Keycloak's `typ` claim says what kind a token is: `Bearer` for access tokens. */
 const OTHER_KEYCLOAK_TYPES = ["ID", "Refresh", "Offline", "Logout"];
 
-/** Amazon Cognito does too: `access` for access tokens. */
+/** Amazon Cognito's `token_use` claim says the same: `access` for access tokens. */
 const OTHER_COGNITO_USES = ["id", "refresh"];
 
 function saysOtherwise(payload: Jws["payload"], name: string, others: readonly string[]): boolean {
@@ -125,8 +125,8 @@ function saysOtherwise(payload: Jws["payload"], name: string, others: readonly s
 }
 
 /**
- * RFC 7519 §4.1.3. Amazon Cognito's access tokens have no `aud`: there, and only where the token itself says that it is an
- * access token (`token_use`), the client it was issued to stands for it, as Cognito's own libraries do.
+ * RFC 7519 §4.1.3. Amazon Cognito's access tokens have no `aud`: without `aud`, and only if `token_use` says that this is an
+ * access token, `client_id` is checked as the audience, as Cognito's own libraries do.
  */
 function isMeantFor(payload: Jws["payload"], audiences: readonly string[]): boolean {
   if (!Object.hasOwn(payload, "aud")) {
@@ -148,7 +148,7 @@ function stringClaim(payload: Jws["payload"], name: string): string | null | und
   return hasControls(value) ? undefined : value;
 }
 
-/** A NumericDate (RFC 7519 §2), fractions allowed; `null` where it is absent, `undefined` where it is none. */
+/** A NumericDate (RFC 7519 §2), fractions allowed; `null` where the claim is absent, `undefined` where it is not a valid one. */
 function timeClaim(payload: Jws["payload"], name: string): number | null | undefined {
   if (!Object.hasOwn(payload, name)) return null;
   const value = payload[name];
@@ -160,8 +160,8 @@ function invalid(fault: ClaimFault): ClaimsOutcome {
 }
 
 /**
- * From when the age of a token of this gateway counts: `auth_time`, which a token keeps from the one that it was issued under
- * (RFC 9068 §2.2.1), else `iat`. `undefined` where it is no time.
+ * The time from which the age of a token of this gateway is counted: `auth_time`, which a token inherits from the token that
+ * it was issued under (RFC 9068 §2.2.1), but never later than `iat`; without it, `iat`. `undefined`: `auth_time` is invalid.
  */
 export function authenticatedAt(payload: Jws["payload"], issuedAtSeconds: number | null): number | null | undefined {
   if (!Object.hasOwn(payload, "auth_time")) return issuedAtSeconds;

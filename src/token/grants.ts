@@ -1,5 +1,5 @@
 /**
- * What lists of scopes grant, computed once for the many tokens that share a list.
+ * What a list of scopes grants, computed once and shared by all tokens with the same list.
  *
  * Guarantees: bounded; a grant is never handed out past its `goodUntilSeconds` (the next sunset).
  */
@@ -14,15 +14,15 @@ export interface ListGrant {
 
 const MAX_LISTS = 2_000;
 const MAX_LIST_LENGTH = 4_096;
-/** Of all lists together, in characters; a list takes up to eight times its length. */
+/** Of all lists together, in characters; an entry takes up to eight times the length of its list in memory. */
 const MAX_LENGTH = 1_000_000;
 
-/** A function from the scopes in force (`scopesOf`) to what they grant at a time. The result is shared: not to be changed. */
+/** Returns a function from the scopes in force (`scopesOf`) to what they grant at a time. Callers must not change its result. */
 export function grantsUnder(catalogue: Catalogue): (scopes: readonly string[], nowSeconds: number) => ListGrant {
   const known = new Map<string, ListGrant>();
   let length = 0;
   return (scopes, nowSeconds) => {
-    // Scope-tokens have no spaces in them.
+    // Unambiguous: a scope-token contains no space (RFC 6749 §3.3).
     const name = scopes.join(" ");
     const found = known.get(name);
     if (found !== undefined && nowSeconds < found.grant.goodUntilSeconds) return found;

@@ -1,8 +1,8 @@
 /**
  * Signs this gateway's own tokens: JWTs after RFC 9068 (contract §5).
  *
- * Guarantees: the claims that RFC 9068 §2.2 requires are there, and a list or a condition is only left out where there is none.
- * Leaves to the caller whether the grant may be given: scopes, lists, lifetimes and conditions are signed as they come.
+ * Guarantees: the claims that RFC 9068 §2.2 requires are present; an allow list or condition is omitted only if there is none.
+ * Leaves to the caller whether the grant may be given: scopes, lists, lifetimes and conditions are signed unchecked.
  */
 import { sign } from "./sign.ts";
 import type { Signer } from "./signing-keys.ts";
@@ -14,19 +14,19 @@ export interface TokenContents {
   readonly clientId: string;
   readonly tokenId: string;
   readonly issuedAtSeconds: number;
-  /** From when its age counts, for a token that is issued under another or by its own rotation; absent: from `issuedAtSeconds`. */
+  /** For a token issued under another or by its own rotation: when its age begins. Absent: at `issuedAtSeconds`. */
   readonly authenticatedAtSeconds?: number;
   readonly expiresAtSeconds: number;
   readonly scopes: readonly string[];
   /** Normalised targets; `null`: none, which means `*:*`. Never empty. */
   readonly allowList: readonly string[] | null;
-  /** Tables as the policy writes them; all of them hold. */
+  /** Condition tables in the policy's syntax; all of them must hold. */
   readonly conditions: readonly object[];
-  /** The `jti`s of the tokens that this one is issued under, the eldest first. */
+  /** The tokens that this one is issued under, the eldest first, named as in `Principal.ancestors`. */
   readonly ancestors: readonly string[];
 }
 
-/** Signs a token. Throws `RangeError` on an empty allow list, which no reader would accept. */
+/** Signs a token. Throws `RangeError` on an empty allow list: a token with one may touch nothing. */
 export async function issueToken(signer: Signer, contents: TokenContents): Promise<string> {
   const { allowList, conditions, ancestors } = contents;
   if (allowList !== null && allowList.length === 0) throw new RangeError("an empty allow list cannot be issued");

@@ -1,13 +1,13 @@
 /**
- * A token's text, read strictly before any cryptography (RFC 7515 §3.1, §5.2; RFC 8725 §3).
+ * Parses a token's text strictly before any cryptography (RFC 7515 §3.1, §5.2; RFC 8725 §3).
  *
- * Guarantees: exactly three parts of strict base64url (no padding, white space or unused bits), a header and a payload
- * that are JSON objects in UTF-8 with no member said twice at any depth, and a header that asks for nothing this gateway does
- * not do. A key never comes with the token: a header that carries one (`jwk`) is refused, and one that points at keys (`jku`,
- * `x5u`, `x5c`, which Cloud Foundry's UAA sends) is not followed.
+ * Guarantees: exactly three parts of strict base64url (no padding, white space or non-zero unused bits); a header and a
+ * payload that are JSON objects in UTF-8 without duplicate members at any depth; a header that requires no feature which this
+ * gateway lacks. A token never supplies its own key: a header with `jwk` is refused, and `jku`, `x5u` and `x5c` are ignored
+ * (Cloud Foundry's UAA sends `jku`).
  * Leaves to `verify.ts`: everything that the contents mean. Nothing here proves who wrote the token.
  *
- * Headers are remembered by their text, because all tokens of one key share one.
+ * Parsed headers are cached by their text, because all tokens that one key signs have the same header.
  */
 import { base64url } from "jose";
 
@@ -31,7 +31,7 @@ const MAX_KID_LENGTH = 256;
 const MAX_DEPTH = 32;
 const MAX_REMEMBERED_HEADERS = 256;
 
-/** Header parameters that change what is signed, encrypt, or bring a key along. */
+/** Header parameters that change how a JWS is processed, announce compression or encryption, or carry a key. */
 const REFUSED_PARAMETERS = ["crit", "b64", "zip", "enc", "jwk"];
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -45,7 +45,7 @@ export function parseJws(token: string): Jws | null {
   return { header: parts.header, payload, signedPart: parts.signedPart };
 }
 
-/** The same for a payload of any kind, which is left encoded. */
+/** Like `parseJws`, but for a payload of any kind: leaves it encoded and checks only the header's contents. */
 export function splitJws(
   token: string,
 ): { readonly header: JwsHeader; readonly encodedPayload: string; readonly signedPart: string } | null {
@@ -59,7 +59,7 @@ export function splitJws(
   return header === null ? null : { header, encodedPayload, signedPart: token.slice(0, second) };
 }
 
-/** The media type of a `typ`: without letter case, and `application/` may be left out (RFC 7515 §4.1.9). */
+/** A `typ` in one spelling: lower-case, and without the optional prefix `application/` (RFC 7515 §4.1.9). */
 export function normalizeTyp(typ: string): string {
   const lower = typ.toLowerCase();
   return lower.startsWith("application/") && lower.indexOf("/", 12) === -1 ? lower.slice(12) : lower;
@@ -95,14 +95,14 @@ function stringMember(members: Record<string, unknown>, name: string): string | 
   return typeof value === "string" ? value : undefined;
 }
 
-/** Takes what `splitJws` has checked. */
+/** The JSON object in `encoded`, whose base64url `splitJws` has checked; `null` where it is not one, or repeats a member. */
 function jsonObject(encoded: string): Record<string, unknown> | null {
   try {
     const text = utf8.decode(base64url.decode(encoded));
     const members = countMembers(text);
     if (members === null) return null;
     const value: unknown = JSON.parse(text);
-    // A member that is said twice stands in the text once more than in the value.
+    // `JSON.parse` keeps one of several equal members, so the text then has more members than the value.
     return isObject(value) && keysIn(value) === members ? value : null;
   } catch {
     return null;
@@ -113,8 +113,8 @@ function jsonObject(encoded: string): Record<string, unknown> | null {
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/;
 
 /**
- * Whether a part encodes whole bytes and nothing besides (RFC 4648 §3.5), so that every token has one spelling and nobody can
- * respell it.
+ * Whether a part encodes whole bytes and its unused bits are zero (RFC 4648 §3.5), so that the same bytes have only one
+ * encoding.
  */
 function isWhole(token: string, start: number, end: number): boolean {
   switch ((end - start) & 3) {
@@ -129,7 +129,7 @@ function isWhole(token: string, start: number, end: number): boolean {
   }
 }
 
-/** How many members the objects in a JSON text have, all together; `null` where it is nested too deeply. */
+/** The number of members of all objects in a JSON text; `null` where it is nested too deeply. */
 function countMembers(text: string): number | null {
   let members = 0;
   let depth = 0;
@@ -155,7 +155,7 @@ function countMembers(text: string): number | null {
   return members;
 }
 
-/** The position of the quote that ends the string which begins at `start`; -1 where none does. */
+/** The position of the closing quote of the string that begins at `start`; -1 if it is not closed. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let backslashes = 0;

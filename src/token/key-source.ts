@@ -4,10 +4,10 @@
  */
 import { candidates, type KeySet, type VerificationKey } from "./keys.ts";
 
-/** Has work done behind the response: `ctx.waitUntil`. */
+/** Lets work go on after the response was sent: `ctx.waitUntil`. */
 export type Behind = (work: Promise<unknown>) => void;
 
-/** Something about keys that an operator should see in the log: fixed words and names from the policy, never a token's. */
+/** A problem with keys for the operator's log: fixed words and names from the policy, never text from a token. */
 export interface KeyTrouble {
   readonly event: "keys_refresh_failed" | "keys_copy_failed" | "secret_unusable" | "signing_keys_unusable";
   readonly issuer: string;
@@ -15,27 +15,27 @@ export interface KeyTrouble {
 }
 
 export interface FoundKeys {
-  /** None: the issuer has no key that may have signed the token. */
+  /** Empty: the issuer has no key that may have signed the token. */
   readonly keys: readonly VerificationKey[];
-  /** The source's generation when these were its keys. */
+  /** The source's generation to which these keys belong. */
   readonly generation: number;
-  /** What these keys verify may be believed until then. */
+  /** A token that these keys verified must be verified again from then on. */
   readonly goodUntilSeconds: number;
 }
 
-/** The issuer could not be asked. */
+/** The keys could not be obtained: the issuer did not answer, or a secret is missing or unusable. */
 export interface Unavailable {
   readonly retryAfterSeconds: number;
 }
 
 export interface KeySource {
-  /** Another number than before once a key that may have verified a token is gone. */
+  /** Changes whenever a key that may have verified a token is removed. */
   readonly generation: number;
-  /** Whether the keys should be looked at again. Until then what they have verified stands. */
+  /** Whether the keys should be fetched again. Until then tokens that they verified may be served from the cache. */
   isDue(nowSeconds: number): boolean;
-  /** Begins to look at them again, behind the request, if it is due. */
+  /** Starts to fetch the keys again, without delaying the request, if that is due. */
   refresh(nowSeconds: number, behind: Behind): void;
-  /** The keys that may have signed a token; at once where they are in memory. */
+  /** The keys that may have signed a token; synchronously where they are in memory. */
   find(
     kid: string | null,
     algorithm: string,
@@ -58,10 +58,10 @@ export function fixedKeys(set: KeySet): KeySource {
   };
 }
 
-/** Where a binding is missing or useless: nothing changes until the gateway is deployed anew. */
+/** `Retry-After` where a binding is missing or unusable, which only a new deployment can fix. */
 export const MISCONFIGURED_RETRY_SECONDS = 60;
 
-/** Keys that cannot be had until the gateway is deployed with what is missing; `complain` is called once, at the first token. */
+/** A source that has no keys until a deployment supplies the missing secret; calls `complain` once, at the first token. */
 export function noKeys(complain: () => void): KeySource {
   let complained = false;
   return {

@@ -1,9 +1,9 @@
 /**
- * The copy of an issuer's keys in KV, with which a fresh isolate begins while the issuer is down.
+ * The copy of an issuer's keys in KV, which a fresh isolate uses while the issuer is down.
  *
- * Guarantees: a copy is read as strictly as the issuer's own answer, and only if it names this issuer and is not older than a
- * day. Leaves to `remote-keys.ts` when to write it.
- * Accepted: KV may show a copy that was overwritten a minute ago. Whether KV can be believed is `sealed-copies.ts`'s affair.
+ * Guarantees: a copy is validated as strictly as the issuer's own answer, and is used only if it names this issuer and is not
+ * older than a day. Leaves to `remote-keys.ts` when to write it, to `sealed-copies.ts` whether the value can be trusted.
+ * Accepted: KV may return a copy that was overwritten a minute ago.
  */
 import { type KeySet, readKeySet } from "./keys.ts";
 
@@ -18,11 +18,11 @@ export interface KeysCopy {
   readonly fetchedAtSeconds: number;
 }
 
-/** For how long the last good keys serve on, in seconds. */
+/** How long the last good keys stay in use after they were fetched, in seconds. */
 export const LAST_GOOD_SECONDS = 24 * 60 * 60;
 const MAX_LENGTH = 512 * 1024;
 
-/** Reads the copy; `null` where there is none that may be used. Throws where KV does. */
+/** Reads the copy; `null` where there is no usable one. Throws where KV does. */
 export async function readCopy(store: CopyStore, issuer: string, nowSeconds: number): Promise<KeysCopy | null> {
   const text = await store.get(await copyName(issuer));
   if (text === null || text.length > MAX_LENGTH) return null;
@@ -40,7 +40,7 @@ export async function readCopy(store: CopyStore, issuer: string, nowSeconds: num
   return set === null ? null : { set, fetchedAtSeconds: Math.min(fetchedAt, nowSeconds) };
 }
 
-/** Writes the copy, to be forgotten when it is of no more use. Throws where KV does. */
+/** Writes the copy; KV deletes it after a day, when it is no longer usable. Throws where KV does. */
 export async function writeCopy(
   store: CopyStore,
   issuer: string,
@@ -54,7 +54,7 @@ export async function writeCopy(
 /** Another machine's clock may be ahead of this one's. */
 const CLOCK_TOLERANCE_SECONDS = 300;
 
-/** An issuer may be longer than a KV key; its digest never is. */
+/** The KV key: contains a digest of the issuer, whose own length may exceed the 512 bytes of a KV key. */
 async function copyName(issuer: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(issuer));
   return `jwks:v1:${Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;

@@ -1,21 +1,21 @@
 /**
  * Public keys as an issuer publishes them (RFC 7517), and which of them may verify a token.
  *
- * Guarantees: a key verifies only with an algorithm that fits its type, its curve and what it says of itself (`alg`, `use`,
- * `key_ops`); a secret, a private key or a weak one verifies nothing. A set is read whole or refused; an unusable key in it is
- * left out, as RFC 7517 §5 asks.
+ * Guarantees: a key verifies only with an algorithm that fits its type, its curve and its own `alg`, `use` and `key_ops`; a
+ * symmetric, private or weak key is never used. A set with too many keys, or that is no JWK Set, is refused as a whole; an
+ * unusable key in a set is ignored, as RFC 7517 §5 asks.
  * Leaves to jose the import and the mathematics (whether a point lies on its curve), to `verify.ts` which algorithms an issuer
  * may use.
  */
 import { base64url, type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from "jose";
 import { isStrongRsa } from "./rsa-strength.ts";
 
-/** A key that can be asked to verify. Its imported forms are kept in it, by algorithm. */
+/** A key that may verify signatures, with its imported `CryptoKey`s by algorithm. */
 export interface VerificationKey {
   readonly kid: string | null;
-  /** What the key is, in one spelling: equal texts are equal keys. */
+  /** A canonical text of the key: equal texts mean equal keys. */
   readonly text: string;
-  /** By the names of `canonicalAlgorithm`. */
+  /** As `canonicalAlgorithm` names them. */
   readonly algorithms: ReadonlySet<string>;
   readonly material: JWK;
   readonly imported: Map<string, ImportedKey>;
@@ -31,7 +31,7 @@ export type KeySet = readonly VerificationKey[];
 
 const MAX_KEYS = 100;
 const MAX_KID_LENGTH = 256;
-/** Of a token without `kid`, or of several keys with one `kid`: how many are tried. */
+/** How many keys are tried for a token without `kid`, or where several keys have the same `kid`. */
 const MAX_CANDIDATES = 4;
 
 const RSA_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
@@ -46,7 +46,7 @@ export function canonicalAlgorithm(algorithm: string): string {
   return algorithm === "Ed25519" ? "EdDSA" : algorithm;
 }
 
-/** Reads a JWK Set; `null` where it is none, or has over 100 keys. */
+/** Reads a JWK Set; `null` where the document is not one, or has more than 100 keys. */
 export function readKeySet(document: unknown): KeySet | null {
   if (!isObject(document) || !Object.hasOwn(document, "keys")) return null;
   const { keys } = document;
@@ -59,7 +59,7 @@ export function readKeySet(document: unknown): KeySet | null {
   return set;
 }
 
-/** The keys that may have signed a token with this `kid` (`null`: none said) and algorithm; at most four. */
+/** The keys that may have signed a token with this `kid` (`null`: it has none) and algorithm; at most four. */
 export function candidates(set: KeySet, kid: string | null, algorithm: string): readonly VerificationKey[] {
   const name = canonicalAlgorithm(algorithm);
   const found: VerificationKey[] = [];
@@ -70,7 +70,7 @@ export function candidates(set: KeySet, kid: string | null, algorithm: string): 
   return found;
 }
 
-/** The key for one algorithm as jose takes it; `null` where it cannot be imported (a point that is on no curve). */
+/** The key imported for one algorithm; `null` where it cannot be imported (its point is not on the curve). */
 export async function importKey(key: VerificationKey, algorithm: string): Promise<ImportedKey | null> {
   const name = canonicalAlgorithm(algorithm);
   const known = key.imported.get(name);
@@ -89,7 +89,7 @@ export async function importKey(key: VerificationKey, algorithm: string): Promis
   }
 }
 
-/** The set `next`, in which the keys that were in `before` stand as they were imported there. */
+/** The set `next`, with the key objects of `before` for equal keys, so that these need no new import. */
 export function keepImported(before: KeySet, next: KeySet): KeySet {
   const known = new Map(before.map((key) => [key.text, key]));
   return next.map((key) => known.get(key.text) ?? key);
@@ -110,7 +110,7 @@ function readKey(entry: unknown): VerificationKey | null {
   if (use !== undefined && use !== "sig") return null;
   const operations = member("key_ops");
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) return null;
-  // A private key that was published is everybody's.
+  // A published private or symmetric key lets anybody sign.
   if (member("d") !== undefined || member("k") !== undefined) return null;
 
   const found = publicKey(member);
@@ -156,7 +156,7 @@ function publicKey(member: Member): { readonly material: JWK; readonly algorithm
   }
 }
 
-/** The bytes of a Base64urlUInt. Leading zero bytes, which RFC 7518 §6.3.1 forbids and some issuers send, are left out. */
+/** The bytes of a Base64urlUInt. Strips leading zero bytes, which RFC 7518 §6.3.1 forbids and some issuers send. */
 function integerOf(value: unknown): Uint8Array | null {
   if (typeof value !== "string" || !/^[A-Za-z0-9_-]+$/.test(value)) return null;
   try {

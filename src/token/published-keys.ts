@@ -1,12 +1,12 @@
 /**
- * One look at an issuer: finds and reads the keys that it publishes (OpenID Connect Discovery 1.0 §4, else RFC 8414 §3; or
- * the `jwks_uri` of the policy).
+ * One look: fetches the keys that an issuer publishes, from the `jwks_uri` of the policy or of the issuer's metadata (OpenID
+ * Connect Discovery 1.0 §4, else RFC 8414 §3).
  *
- * Guarantees: ends within five seconds, bodies and all, whether or not the other side ever answers; reads at most 256 KiB of
- * an answer; follows no redirect; believes a metadata document only if its `issuer` is the one that was asked for, and only
- * addresses that are https (plain http on a loopback host, and there only for an issuer that is so itself).
- * Leaves to `remote-keys.ts` when to look and what to do with a failure.
- * Accepted: an issuer may publish its keys on any https host, private ones too. The operator trusts the issuer with more.
+ * Guarantees: ends within five seconds, response bodies included, even if the issuer never answers; reads at most 256 KiB of a
+ * response; follows no redirect; accepts metadata only if its `issuer` is the configured one, and a discovered `jwks_uri`
+ * only if it is https (plain http only on a loopback host, for an issuer that uses http itself).
+ * Leaves to `remote-keys.ts` when to look and how to handle a failure.
+ * Accepted: an issuer may publish its keys on any https host, private ones too. The operator already trusts it to sign tokens.
  */
 
 import { within } from "../deadline.ts";
@@ -15,7 +15,7 @@ import { type KeySet, readKeySet } from "./keys.ts";
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** What the issuer's answer came to: the keys and the document they stand in, or a word for the log. */
+/** The result of a look: the keys and the document that contains them, or a word for the log. */
 export type Published =
   | { readonly ok: true; readonly set: KeySet; readonly document: { readonly keys: unknown } }
   | { readonly ok: false; readonly cause: string };
@@ -27,7 +27,7 @@ const MAX_BYTES = 256 * 1024;
 export async function publishedKeys(issuer: string, jwksUri: string | null, fetch: Fetch): Promise<Published> {
   const controller = new AbortController();
   try {
-    // Not only an abort: a fetch or a body that ignores the signal must not hold the request.
+    // An abort alone is not enough: a fetch or body that ignores the signal must not delay the request.
     return await within(look(issuer, jwksUri, fetch, controller.signal), LOOK_MILLISECONDS, () => {
       controller.abort();
       return { ok: false, cause: "timeout" };
@@ -58,7 +58,7 @@ async function discover(issuer: string, fetch: Fetch, signal: AbortSignal): Prom
   return null;
 }
 
-/** Where an issuer's metadata may be: OpenID Connect Discovery 1.0 §4.1 appends, RFC 8414 §3.1 inserts. */
+/** The URLs of an issuer's metadata: OpenID Connect Discovery 1.0 §4.1 appends to its path, RFC 8414 §3.1 inserts before it. */
 export function metadataAddresses(issuer: string): string[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.endsWith("/") ? pathname.slice(0, -1) : pathname;

@@ -1,14 +1,14 @@
 /**
- * The keys that one issuer publishes, as one isolate holds them (contract §3).
+ * One isolate's copy of the keys that one issuer publishes (contract §3).
  *
- * Guarantees: fresh for ten minutes, then refreshed behind requests; a key that is not there is looked for at most once in
- * 30 s; while the issuer is down, the last good keys serve on for a day, and a copy in KV lets a fresh isolate begin; an issuer
- * that fails is not asked for every request. No request waits longer than one look (five seconds).
- * Leaves to `published-keys.ts` how to look.
+ * Guarantees: keys are fresh for ten minutes, then refreshed without delaying requests; unknown `kid`s cause at most one
+ * look in 30 s; while the issuer is down, the last good keys stay in use for a day, and a fresh isolate starts from the copy in
+ * KV; a failing issuer is not asked again at every request. No request waits longer than six seconds (a look ends within five).
+ * Leaves to `published-keys.ts` the look: fetching the keys once.
  *
- * One look is shared by all requests that need it. It belongs to the request that began it: the runtime may drop it
- * with that request (`behind` keeps it alive when only the client goes away), and then its promise never settles. So those who
- * share it wait under a timer of their own, and a look that is overdue counts as dead: the next request begins another.
+ * All requests that need a look share one. It belongs to the request that started it: the runtime may cancel it together with
+ * that request (`behind` keeps it alive if only the client disconnects), and then its promise never settles. So each request
+ * that shares a look waits with its own timer, and an overdue look counts as dead: the next request starts another.
  */
 import { within } from "../deadline.ts";
 import type { Behind, FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
@@ -18,7 +18,7 @@ import { type Fetch, LOOK_MILLISECONDS, type Published, publishedKeys } from "./
 
 export interface RemoteKeysOptions {
   readonly issuer: string;
-  /** `null`: discovered. */
+  /** `null`: take it from the issuer's metadata. */
   readonly jwksUri: string | null;
   readonly fetch: Fetch;
   readonly copies: CopyStore | null;
@@ -28,9 +28,9 @@ export interface RemoteKeysOptions {
 }
 
 const FRESH_SECONDS = 600;
-/** Between two looks for a key that is not there, and between two refreshes where the first failed. */
+/** Between two looks for an unknown `kid`, and between a failed refresh and the next. */
 const SEEK_SECONDS = 30;
-/** Between two looks where no keys are held and every request is refused for it. */
+/** Between two looks while no keys are held, when every request is refused with 503. */
 const EMPTY_HANDED_SECONDS = 5;
 const REWRITE_COPY_SECONDS = 6 * 60 * 60;
 /** A look that has not ended after this long never will. */
@@ -66,11 +66,11 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
   }
 
   async function look(nowSeconds: number, behind: Behind): Promise<void> {
-    // Read beside the look, not after it: the copy must be at hand when the five seconds are over.
+    // Read concurrently with the look, so that the copy is available when the look fails after five seconds.
     const copy = held(nowSeconds) === null ? readOwnCopy(nowSeconds) : null;
     const published = await publishedKeys(issuer, jwksUri, fetch);
     const endSeconds = now();
-    // An answer that comes late, to a look that counted as dead, never undoes a newer one.
+    // A late answer, to a look that already counted as dead, must not overwrite a newer one.
     if (nowSeconds < adoptedLookSeconds) return;
     failed = !published.ok;
     if (published.ok) {
@@ -100,7 +100,7 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     }
   }
 
-  /** Writes the copy where it says something else or is old. Isolates are many, and KV takes one write a second. */
+  /** Writes the copy if it differs or is old: there are many isolates, and KV takes one write per second and key. */
   async function renewCopy(
     store: CopyStore,
     found: Promise<KeysCopy | null> | null,
@@ -121,10 +121,10 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     }
   }
 
-  /** Begins a look, or joins the one that is under way. */
+  /** Starts a look, or joins the one that is in progress. */
   function join(nowSeconds: number, behind: Behind): Look {
     if (looking !== null && nowSeconds < looking.startedAtSeconds + OVERDUE_SECONDS) return looking;
-    // Taken now and not at the end, so that a look that dies with its request is not begun by every other one.
+    // Set at the start: if this look dies with its request, not every other request must start one at once.
     dueAtSeconds = nowSeconds + SEEK_SECONDS;
     const end = look(nowSeconds, behind)
       .catch(() => {
@@ -139,7 +139,7 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     return started;
   }
 
-  /** Waits for a look that another request may own, and never longer than it can take. */
+  /** Waits for a look that may belong to another request, until it ends or is overdue. */
   async function wait(shared: Look, nowSeconds: number): Promise<void> {
     const seconds = Math.max(0, shared.startedAtSeconds + OVERDUE_SECONDS - nowSeconds);
     await within(shared.end, seconds * 1000, () => undefined);
@@ -157,18 +157,18 @@ export function remoteKeys(options: RemoteKeysOptions): KeySource {
     };
   }
 
-  /** Nothing is held: everybody waits for the issuer, but not for one that has just failed. */
+  /** No keys are held: every request waits for a look, unless the last one failed a moment ago. */
   async function obtain(kid: string | null, algorithm: string, nowSeconds: number, behind: Behind) {
     if (looking === null && nowSeconds < retryAtSeconds) return unavailable(retryAtSeconds);
     await wait(join(nowSeconds, behind), nowSeconds);
     const obtained = held(now());
     if (obtained === null) return unavailable(retryAtSeconds);
-    // A copy from KV cannot say that the issuer has no such key.
+    // The look failed and these keys are the copy from KV: they cannot prove that the issuer has no such key.
     if (failed && !hasKid(obtained, kid)) return unavailable(dueAtSeconds);
     return found(obtained, kid, algorithm);
   }
 
-  /** The `kid` is not among the keys: the issuer may have a new one. */
+  /** The `kid` is unknown: the issuer may have published a new key. */
   async function seek(current: KeySet, kid: string | null, algorithm: string, nowSeconds: number, behind: Behind) {
     const early = nowSeconds < seekAtSeconds;
     if (!early) seekAtSeconds = nowSeconds + SEEK_SECONDS;

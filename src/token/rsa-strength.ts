@@ -1,9 +1,9 @@
 /**
- * Whether an RSA public key is worth trusting: 2,048 to 8,192 bits, an odd exponent of at least 65,537 that fits 32 bits, and
- * not of the ROCA family (CVE-2017-15361), whose private halves can be computed.
+ * Whether an RSA public key is strong enough: 2,048 to 8,192 bits, an odd exponent of at least 65,537 that fits 32 bits, and
+ * not of the ROCA family (CVE-2017-15361), whose private keys can be computed from the public ones.
  *
- * jose refuses short keys too, but takes an exponent of 1, under which anybody can sign. Accepted: a strong-looking key may
- * be weak in ways that no cheap check finds.
+ * jose refuses short keys too, but accepts an exponent of 1, with which anybody can forge signatures. Accepted: a key may
+ * still be weak in ways that no cheap check finds.
  */
 const MIN_BITS = 2048;
 const MAX_BITS = 8192;
@@ -25,7 +25,7 @@ export function isStrongRsa(modulus: Uint8Array, exponent: Uint8Array): boolean 
 const PRIMES = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97];
 const MORE_PRIMES = [101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167];
 
-/** ROCA's moduli are powers of 65,537 modulo every small prime; of others, fewer than one in 2^27 is. */
+/** A ROCA modulus is a power of 65,537 modulo every one of these primes; fewer than one in 2^27 other moduli are. */
 function isRoca(modulus: Uint8Array): boolean {
   return [...PRIMES, ...MORE_PRIMES].every((prime) => {
     const rest = modulus.reduce((value, byte) => (value * 256 + byte) % prime, 0);

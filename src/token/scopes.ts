@@ -1,9 +1,9 @@
 /**
- * Which scopes a token's claims name, under what its issuer may name (contract §2, `[[issuers]]`).
+ * Which scopes a token names in its claims, limited to those that its issuer may name (contract §2, `[[issuers]]`).
  *
- * Guarantees: what comes out is in force. A wildcard or a `scopegate:` scope that the issuer may not use is left out, so that
- * whoever reads the list later (the grant, a child token) cannot take it for more than it is. So is what is no scope-token.
- * Leaves to `policy/scope.ts`: what the scopes grant. Unknown names pass and grant nothing.
+ * Guarantees: every scope in the result is in force. Wildcards and `scopegate:` scopes that the issuer may not use are left
+ * out, and so are invalid scope-tokens, so that later users of the list (the grant, a child token) need not check again.
+ * Leaves to `policy/scope.ts`: what the scopes grant. Unknown names stay in the list and grant nothing.
  */
 import type { IssuerPolicy } from "../policy/policy.ts";
 import { isReserved, isScopeToken, isWildcard } from "../policy/scope.ts";
@@ -11,7 +11,7 @@ import type { Jws } from "./jws.ts";
 
 export type ScopesPolicy = Pick<IssuerPolicy, "scopeClaim" | "legacyScopes" | "wildcards" | "scopeMap" | "admin">;
 
-/** The scopes of this gateway's own tokens: everything that they name counts. */
+/** For this gateway's own tokens: every scope that they name is in force. */
 export const OWN_SCOPES: ScopesPolicy = {
   scopeClaim: "scope",
   legacyScopes: null,
@@ -21,8 +21,8 @@ export const OWN_SCOPES: ScopesPolicy = {
 };
 
 /**
- * The scopes in force, each once, in the token's order; for `grantOf` with `wildcards` and `admin` both true. A token without
- * the claim has the policy's `legacy_scopes`; a claim that is empty, `null` or not readable grants nothing.
+ * The scopes in force, each once, in the token's order; to be passed to `grantOf` with `wildcards` and `admin` true. A token
+ * without the claim gets the policy's `legacy_scopes`; a claim that is empty, `null` or malformed grants nothing.
  */
 export function scopesOf(payload: Jws["payload"], policy: ScopesPolicy): readonly string[] {
   const claim = claimAt(payload, policy.scopeClaim);
@@ -44,13 +44,13 @@ export function scopesOf(payload: Jws["payload"], policy: ScopesPolicy): readonl
 
 type Claim = { readonly kind: "absent" } | { readonly kind: "present"; readonly value: unknown };
 
-/** The member of exactly that name, else the one that the dotted path leads to. */
+/** The member with exactly that name, else the one at the dotted path. */
 function claimAt(payload: Jws["payload"], name: string): Claim {
   if (Object.hasOwn(payload, name)) return { kind: "present", value: payload[name] };
   if (!name.includes(".")) return { kind: "absent" };
   let value: unknown = payload;
   for (const step of name.split(".")) {
-    // Something that is no object where one should be is a claim that cannot be read, not a missing one.
+    // A non-object on the path makes the claim malformed (it grants nothing), not absent (`legacy_scopes`).
     if (typeof value !== "object" || value === null || Array.isArray(value)) return { kind: "present", value: null };
     if (!Object.hasOwn(value, step)) return { kind: "absent" };
     value = Reflect.get(value, step);
@@ -58,7 +58,7 @@ function claimAt(payload: Jws["payload"], name: string): Claim {
   return { kind: "present", value };
 }
 
-/** RFC 6749 §3.3: a string is split at spaces. An element of an array is one scope; one that is no string spoils the claim. */
+/** A string is split at spaces (RFC 6749 §3.3). Each array element is one scope; a non-string makes the claim malformed. */
 function namesIn(value: unknown): readonly string[] {
   if (typeof value === "string") return value.split(" ");
   if (Array.isArray(value) && value.every((element) => typeof element === "string")) return value;

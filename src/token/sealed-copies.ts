@@ -1,11 +1,11 @@
 /**
- * Copies of issuers' keys under this gateway's own signature (RFC 7515), so that who can write KV and nothing else cannot
- * hand a fresh isolate keys of his own.
+ * Copies of issuers' keys, signed by this gateway (RFC 7515), so that an attacker who can only write to KV cannot supply
+ * their own keys to a fresh isolate.
  *
- * Guarantees: what is read was written by a Worker with these `SIGNING_KEYS`; anything else is as if it were not there. Such
- * a signature is no token: its `typ` says so, and it has no claims of one.
- * Leaves to `keys-copy.ts` whose keys they are and how old. Accepted: an older copy can be put back, for the day that it is
- * good for; without usable `SIGNING_KEYS` no copies are kept.
+ * Guarantees: a value that is returned was written by a Worker with these `SIGNING_KEYS`; any other value counts as absent.
+ * A signed copy cannot be used as a token: its `typ` differs, and it has no token claims.
+ * Leaves to `keys-copy.ts` which issuer's keys they are and how old. Accepted: an attacker can restore an older copy until it
+ * expires after a day; without usable `SIGNING_KEYS` no copies are kept.
  */
 import { compactVerify, importJWK } from "jose";
 import type { CopyStore } from "./keys-copy.ts";
@@ -17,7 +17,7 @@ type Keys = Pick<SigningKeys, "signer" | "publicJwks">;
 const TYP = "scopegate-keys";
 const MAX_LENGTH = 1024 * 1024;
 
-/** A store whose values are signed. Throws where the other one does. */
+/** `store`, with its values signed and verified. Throws where `store` does. */
 export function sealedCopies(store: CopyStore, load: () => Promise<Keys>): CopyStore {
   const keysOrNull = (): Promise<Keys | null> => load().catch(() => null);
   return {

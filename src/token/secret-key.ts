@@ -1,8 +1,8 @@
 /**
  * The shared secret of an issuer that signs with HS256, from the binding that the policy names.
  *
- * A binding that is missing, or shorter than the hash (RFC 7518 §3.2: 32 bytes), verifies nothing: its tokens are answered as
- * in an outage (503), since nothing has been said against them, and the operator's log says why.
+ * A secret that is missing, or shorter than the hash (RFC 7518 §3.2: 32 bytes), verifies nothing: the issuer's tokens get a
+ * 503, as in an outage, because they may well be valid, and the log tells the operator why.
  */
 import { type FoundKeys, type KeySource, type KeyTrouble, noKeys } from "./key-source.ts";
 import type { VerificationKey } from "./keys.ts";
@@ -32,7 +32,7 @@ export function secretKey(
   const found: FoundKeys = { keys: [key], generation: 0, goodUntilSeconds: Number.POSITIVE_INFINITY };
   const none: FoundKeys = { ...found, keys: [] };
 
-  // jose would import the bytes anew for every token.
+  // Imported here because jose would import the bytes again for every token.
   async function importOnce(): Promise<FoundKeys> {
     const hmac = { name: "HMAC", hash: "SHA-256" };
     const imported = await crypto.subtle.importKey("raw", bytes as Uint8Array, hmac, false, ["verify"]);
@@ -44,7 +44,7 @@ export function secretKey(
     generation: 0,
     isDue: () => false,
     refresh: () => undefined,
-    // There is one secret, whatever a token's `kid` says.
+    // The issuer has only one secret, so a token's `kid` is ignored.
     find: (_kid, algorithm) => {
       if (algorithm !== ALGORITHM) return none;
       return key.imported.size > 0 ? found : importOnce();

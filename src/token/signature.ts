@@ -1,16 +1,16 @@
 /**
- * Whose signature a token bears (RFC 7515 §5.2 step 8). Web Crypto does the cryptography, with keys that jose imported; this
- * names the algorithm and chooses among the few keys that may have signed.
+ * Finds the key that signed a token (RFC 7515 §5.2 step 8). Web Crypto does the cryptography, with keys that jose imported;
+ * this file passes it the algorithm and tries the few keys that may have signed.
  *
- * jose's own `compactVerify` would read the whole token a second time: of all that a new token takes beside its signature,
- * that was a third.
+ * jose's own `compactVerify` would parse the whole token a second time: that took a third of a new token's cost, the
+ * signature check excluded.
  *
- * Leaves to the caller: that the token was read strictly (`jws.ts`), that its algorithm is one its issuer may use.
+ * Leaves to the caller: that the token was parsed strictly (`jws.ts`) and that its issuer may use its algorithm.
  */
 import { base64url } from "jose";
 import { canonicalAlgorithm, type ImportedKey, importKey, type VerificationKey } from "./keys.ts";
 
-/** What Web Crypto must be told besides the key, which itself says the hash of RSA and HMAC (RFC 7518 §3, RFC 8037 §3.1). */
+/** Web Crypto's parameters; the hash of RSA and HMAC is part of the imported key (RFC 7518 §3, RFC 8037 §3.1). */
 const PARAMETERS = new Map<string, AlgorithmParameters>([
   ["HS256", { name: "HMAC" }],
   ["RS256", { name: "RSASSA-PKCS1-v1_5" }],
@@ -51,7 +51,7 @@ export async function signerOf(
       const signature = base64url.decode(token.slice(end + 1));
       if (await crypto.subtle.verify(parameters, imported.key, signature, signed)) return imported;
     } catch {
-      // The next key with the same id may be the one.
+      // Another key with the same `kid` may have signed.
     }
   }
   return null;

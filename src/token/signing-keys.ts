@@ -1,8 +1,8 @@
 /**
- * This gateway's own keys, from the secret `SIGNING_KEYS`: a private JWK Set of which the first key signs and all verify.
+ * This gateway's own keys, from the secret `SIGNING_KEYS`: a private JWK Set whose first key signs and all of whose keys verify.
  *
- * Guarantees: only ES256 and Ed25519 keys, whole and with different ids; what is published has the public members and nothing
- * else. Leaves to the deployment that the secret stays one.
+ * Guarantees: only ES256 and Ed25519 keys, each with matching private and public parts and a unique `kid`; the published set
+ * contains public members only. Leaves to the deployment that the secret stays secret.
  */
 import {
   CompactSign,
@@ -34,12 +34,12 @@ export interface SigningKeys {
   readonly publicJwks: PublicJwks;
 }
 
-/** What is wrong with `SIGNING_KEYS`; its message names the key by its place, never by its contents. */
+/** What is wrong with `SIGNING_KEYS`; the message names a key by its position, never by its contents. */
 export class SigningKeysError extends Error {
   override readonly name = "SigningKeysError";
 }
 
-/** Reads the secret `SIGNING_KEYS`. Throws `SigningKeysError` where it is not set or any key in it is not usable. */
+/** Reads the secret `SIGNING_KEYS`. Throws `SigningKeysError` if it is not set or any key in it is unusable. */
 export async function loadSigningKeys(secret: unknown): Promise<SigningKeys> {
   if (typeof secret !== "string" || secret.trim() === "") throw new SigningKeysError("SIGNING_KEYS is not set");
   const entries = keysOf(secret);
@@ -61,8 +61,8 @@ export async function loadSigningKeys(secret: unknown): Promise<SigningKeys> {
 }
 
 /**
- * The key source for this gateway's own tokens. `load` is called with the first of them, and again after a failure: without
- * usable keys they are answered as in an outage.
+ * The key source for this gateway's own tokens. Calls `load` at the first token, and again after a failure; without usable
+ * keys, tokens get a 503 as in an outage.
  */
 export function ownKeys(
   issuer: string,
@@ -83,7 +83,7 @@ export function ownKeys(
       ({ source } = await load());
       return await source.find(...asked);
     } catch (error) {
-      // Anybody can name this gateway as a token's issuer: one line in the log is enough.
+      // Logged only once: anybody can send tokens that name this gateway as their issuer.
       const cause = error instanceof SigningKeysError ? error.message : "SIGNING_KEYS could not be loaded";
       if (!complained) report({ event: "signing_keys_unusable", issuer, cause });
       complained = true;
@@ -92,7 +92,7 @@ export function ownKeys(
   }
 }
 
-/** A fresh secret for `SIGNING_KEYS`: one ES256 key, whose id is its thumbprint. */
+/** A new value for `SIGNING_KEYS`: one ES256 key, whose `kid` is its RFC 7638 thumbprint. */
 export async function generateSigningKeys(): Promise<string> {
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const jwk = await exportJWK(privateKey);
@@ -130,7 +130,7 @@ async function readSigningKey(entry: unknown, place: string) {
   const bare = { kty, crv, x, ...(kty === "EC" && { y }) } as JWK;
   try {
     const key = (await importJWK({ ...bare, d }, algorithm, { extractable: false })) as CryptoKey;
-    // A private half that does not belong to the public one would sign tokens that nobody can verify.
+    // A private part that does not match the public one would sign tokens that nobody can verify.
     const proof = await new CompactSign(new Uint8Array()).setProtectedHeader({ alg: algorithm }).sign(key);
     await compactVerify(proof, await importJWK(bare, algorithm));
     const kid = jwk.kid ?? (await calculateJwkThumbprint(bare));

@@ -1,13 +1,13 @@
 /**
- * From a token's text to who is asking, or to why not (contract §3, step token).
+ * Turns a token's text into a principal or a refusal (contract §3, step token).
  *
- * Guarantees: the issuer is chosen by the exact `iss`, and only its own keys, algorithms and audiences count; the algorithm is
- * decided before a key is looked for; that a token has expired is only said of one that is otherwise valid and truly signed. An
- * issuer that cannot be asked is `keys_unavailable`, never a verdict on the token.
+ * Guarantees: the exact `iss` selects the issuer, and only its own keys, algorithms and audiences count; the algorithm is
+ * checked before any key is looked up; `token_expired` is only returned for a token that is otherwise valid and correctly
+ * signed. If the issuer's keys cannot be obtained, the result is `keys_unavailable`, never a verdict on the token.
  * Leaves to `revocation/` whether the token has been revoked, to `policy/decision.ts` what it may do.
  *
- * Claims are judged before the signature, since most refusals then cost no cryptography and no fetch; nothing of that is told,
- * because all refusals but the one for age are the same to the client.
+ * Claims are judged before the signature, because most refusals then cost no cryptography and no fetch. This order reveals
+ * nothing: the client sees the same refusal for every invalid token, and `token_expired` only after the signature check.
  */
 
 import { readConditions } from "../policy/conditions/conditions.ts";
@@ -39,17 +39,17 @@ import { signerOf } from "./signature.ts";
 import { ownKeys, type SigningKeys } from "./signing-keys.ts";
 
 export interface Verifier {
-  /** A token that this isolate has verified before and that is still good; synchronous, no I/O. */
+  /** The principal of a token that this isolate has verified before and that is still valid; synchronous, no I/O. */
   recall(token: string, nowSeconds: number): Principal | undefined;
   /**
-   * Verifies a token. Waits for the issuer at most as long as one look takes, six seconds. Does not ask whether it has been
+   * Verifies a token. Waits at most six seconds for the issuer's keys. Does not check whether the token has been
    * revoked.
    */
   verify(token: string, nowSeconds: number, behind: Behind): Promise<Principal | TokenRefusal>;
 }
 
 export type TokenRefusal =
-  /** `detail` is for the log only: a fixed word, never a part of the token. */
+  /** `detail` is for the log only: a fixed word, never text from the token. */
   | { readonly reason: "token_invalid"; readonly detail: TokenFault }
   | { readonly reason: "token_expired" }
   | { readonly reason: "keys_unavailable"; readonly retryAfterSeconds: number };
@@ -58,22 +58,22 @@ type TokenFault = ClaimFault | "shape" | "issuer" | "algorithm" | "key" | "signa
 
 export interface VerifierOptions {
   readonly policy: Policy;
-  /** The Worker's bindings, of which the secrets that the policy names are read. */
+  /** The Worker's bindings; only the secrets that the policy names are read. */
   readonly bindings: Readonly<Record<string, unknown>>;
   readonly signingKeys: () => Promise<SigningKeys>;
   readonly fetch: Fetch;
   /** The clock, in seconds. */
   readonly now: () => number;
-  /** The KV namespace that keeps copies of the issuers' keys; `null`: none are kept. */
+  /** The store for copies of the issuers' keys; `null`: no copies are kept. */
   readonly copies: CopyStore | null;
   readonly report: (trouble: KeyTrouble) => void;
 }
 
-/** One who may sign tokens, and by what its tokens are judged. */
+/** An accepted issuer (or this gateway), and how its tokens are judged. */
 interface Party {
   readonly issuer: string;
   readonly own: boolean;
-  /** By their canonical names. */
+  /** As `canonicalAlgorithm` names them. */
   readonly algorithms: ReadonlySet<string>;
   readonly scopes: ScopesPolicy;
   readonly source: KeySource;
@@ -87,7 +87,7 @@ export function isRefusal(result: Principal | TokenRefusal): result is TokenRefu
   return "reason" in result;
 }
 
-/** The verifier for one policy; holds its issuers' keys and the tokens it has verified. */
+/** Creates the verifier for one policy. It holds the issuers' keys and the principals of the tokens it has verified. */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { policy } = options;
   const skewSeconds = policy.gateway.clockSkewSeconds;
@@ -110,7 +110,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const issuedAtSeconds = party.own ? authenticatedAt(payload, claims.issuedAtSeconds) : claims.issuedAtSeconds;
     if (issuedAtSeconds === undefined) return invalid("times");
     const { grant, scopes, maxLifetimeSeconds } = grants(scopesOf(payload, party.scopes), nowSeconds);
-    // A token of this gateway lives no longer than its scopes may, however it got them (contract §2).
+    // `max_lifetime` applies whatever the token's `exp` is, and however the token came to hold the scope (contract §2).
     const endSeconds = party.own
       ? Math.min(claims.expiresAtSeconds, (claims.issuedAtSeconds ?? 0) + maxLifetimeSeconds)
       : claims.expiresAtSeconds;
@@ -142,7 +142,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     recall(token, nowSeconds) {
       const cached = cache.get(token, nowSeconds);
-      // Keys that are due are looked at behind a request, which only `verify` can do.
+      // A due refresh needs `behind`, which only `verify` has.
       return cached === undefined || cached.source.isDue(nowSeconds) ? undefined : cached.principal;
     },
 
@@ -194,7 +194,7 @@ function partiesOf(options: VerifierOptions): ReadonlyMap<string, Party> {
       judge: (jws, nowSeconds) => judgeClaims(jws, issuer, nowSeconds, clockSkewSeconds),
     });
   }
-  // Last: no entry of the policy can stand in for the gateway itself.
+  // Set last, so that no `[[issuers]]` entry can replace the gateway itself.
   parties.set(publicUrl, {
     issuer: publicUrl,
     own: true,
@@ -213,19 +213,19 @@ function sourceOf(issuer: IssuerPolicy, options: VerifierOptions): KeySource {
   return secretKey(name, secret, Object.hasOwn(bindings, secret) ? bindings[secret] : undefined, report);
 }
 
-/** The issuers that the ancestors name, each once; of those without one this gateway is the issuer. */
+/** The other issuers that the ancestors name, each once. An ancestor without an issuer is this gateway's own. */
 function elderIssuersOf(ancestors: readonly string[]): readonly string[] {
   const foreign = ancestors.filter((name) => name.includes(" "));
   return [...new Set(foreign.map((name) => name.slice(0, name.indexOf(" "))))];
 }
 
-/** An ancestor that another issuer signed is named by its issuer, a space and its id; no id of this gateway has a space. */
+/** `name` is an id of this gateway, or another issuer, a space and an id; no id of this gateway contains a space. */
 function ancestorFingerprint(issuer: string, name: string): Fingerprint {
   const space = name.indexOf(" ");
   return space < 0 ? fingerprint(issuer, name) : fingerprint(name.slice(0, space), name.slice(space + 1));
 }
 
-/** The ids in the claim `ancestors`; `null` where it is no list of them. */
+/** The names in the claim `ancestors`; `null` where it is not a valid list. */
 function ancestorsOf(payload: Jws["payload"]): readonly string[] | null {
   const claim = claimOf(payload, "ancestors");
   if (claim === undefined) return [];

@@ -1,25 +1,25 @@
 /**
- * Keeps an isolate's revocation index current, and says whether what it knows is recent enough to decide.
+ * Keeps an isolate's revocation index current, and says whether its data is recent enough to decide.
  *
- * The promise: a revocation is in force everywhere within `refresh` plus the time of one query; no decision rests on
- * knowledge older than `max_staleness`; a warm request costs no I/O.
+ * Guarantees: a revocation is in force everywhere within `refresh` plus the time of one query; no decision uses data that is
+ * as old as `max_staleness`; a warm request costs no I/O.
  *
- * Why it holds. Knowledge has the age of the query that it came from, counted from before that query was SENT to the
- * primary; so whatever was committed when it was sent is in it. A decision is made without waiting only
+ * Why it holds. The age of the data is counted from before its query was SENT to the primary, so the data contains every
+ * row that was committed by then. A decision is made without waiting only
  *   (1) at an age below `refresh`, or
- *   (2) up to `GRACE` (the time that a query may take) beyond it, while the next query is on its way.
- * At a higher age the request waits for a query. So a decision at time t knows all that was committed by t - refresh -
- * GRACE, or by the sending of the query that it waited for; in every isolate, however seldom it is asked. An answer shared
- * through the Cache API carries the time at which ITS query was sent, is taken only where that is less than `refresh` ago,
- * and is subject to the same rule: sharing moves no bound. Only where D1 has failed, or two attempts in a row gave no sign
- * of life for `PATIENCE`, does older knowledge decide, never as old as `max_staleness`; from there on `ready` says no until
- * a query succeeds.
+ *   (2) up to `GRACE` (the time that a query may take) beyond it, while the next query is in progress.
+ * At a higher age the request waits for a query. So a decision at time t includes every row that was committed by t -
+ * refresh - GRACE, or by the sending of the query that it waited for; in every isolate, however few requests it gets. An
+ * answer shared through the Cache API carries the time at which ITS query was sent, is used only if that is less than
+ * `refresh` ago, and is subject to the same rule: sharing weakens no bound. Only if D1 has failed, or two attempts in a row
+ * made no progress for `PATIENCE`, are decisions made on older data, but never as old as `max_staleness`; from then on
+ * `ready` resolves with `false` until a query succeeds.
  *
- * On workerd a promise that rests on another request's I/O may never settle, if that request is cancelled. So nobody waits
- * for another's attempt longer than it shows progress: who notices takes it over. All waits are bounded.
+ * In workerd a promise that depends on another request's I/O may never settle if that request is cancelled. So a request
+ * waits for another's attempt only while that makes progress; then it starts its own. All waits are bounded.
  *
- * Accepts: a backward jump of the clock counts as no time (`steady-clock.ts`); the clocks of a location's machines differ
- * by milliseconds; isolates that share answers refresh up to a quarter earlier, so that they do not all ask at once.
+ * Accepted: a backward jump of the clock counts as no time (`steady-clock.ts`); the clocks of a location's machines differ
+ * by milliseconds; isolates that share answers refresh up to a quarter earlier, so that they do not all query at once.
  */
 import { withDeadline } from "../deadline.ts";
 import { createKnowledge, type KnowledgeOptions } from "./knowledge.ts";
@@ -28,15 +28,15 @@ import type { RevocationSubject } from "./subject.ts";
 
 export interface RevocationFeed {
   /**
-   * `true`: what is known is recent enough to decide; else a promise of whether it has become so, settled within
-   * seconds. Begins the refresh behind the request where one is due. Synchronous, without allocation, while fresh.
+   * `true`: the data is recent enough to decide; else a promise, settled within seconds, of whether it has become so.
+   * Starts a refresh, without delaying the request, where one is due. Synchronous, without allocation, while fresh.
    */
   ready(nowMilliseconds: number, behind: (work: Promise<unknown>) => void): true | Promise<boolean>;
-  /** Whether the token is revoked by what is known. Does not ask whether that is recent: `ready` does. */
+  /** Whether the index holds an entry that revokes the token. Does not check that the index is recent: `ready` does. */
   isRevoked(subject: RevocationSubject, nowSeconds: number): boolean;
-  /** Asks the D1 primary now (`revocation = "strict"`). `null`: it could not be asked in time, and nothing may be decided. */
+  /** Queries the D1 primary now (`revocation = "strict"`). `null`: no answer in time, so the caller must not decide. */
   isRevokedStrict(subject: RevocationSubject, nowSeconds: number): Promise<boolean | null>;
-  /** The last row that this isolate holds and how old that knowledge is; `null` before it has caught up once. */
+  /** The last row that this isolate has applied, and the age of its data; `null` before it has caught up once. */
   state(nowMilliseconds: number): { readonly sequence: number; readonly ageMilliseconds: number } | null;
 }
 
@@ -80,14 +80,14 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     return waitUntilRecent(behind);
   }
 
-  /** The attempt that is under way and makes progress; else a new one, behind the request that asks. */
+  /** The attempt in progress, unless it has stalled; else a new one, kept alive by the calling request's `behind`. */
   function attempt(now: number, behind: Behind): Attempt {
     if (current !== null && now - current.progressAt < PATIENCE_COLD) return current;
     const { promise: done, resolve } = Promise.withResolvers<boolean>();
     const mine: Attempt = { done, steps: 0, progressAt: now };
     current = mine;
     const end = (succeeded: boolean): void => {
-      // One that was given up says nothing about those that came after it.
+      // The failure of an attempt that was already abandoned says nothing about the current one.
       if (succeeded || current === mine) failing = !succeeded;
       if (!succeeded) retryAt = time() + Math.min(refresh, PATIENCE);
       if (current === mine) current = null;
@@ -119,7 +119,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
       const stuck = succeeded === null && joined.steps === steps;
       if (succeeded === null && !stuck) continue;
       if (stuck) {
-        // Its request may be gone, and its promise with it: whoever notices begins anew, once, before D1 is to blame.
+        // Its request may have been cancelled, and then it never settles: try once more before D1 counts as failing.
         if (current === joined) current = null;
         if (--hope > 0) continue;
         failing = true;
@@ -139,7 +139,7 @@ export function createRevocationFeed(options: RevocationFeedOptions): Revocation
     },
     async isRevokedStrict(subject, nowSeconds) {
       try {
-        // The first load is shared: a million entries are not fetched once per request.
+        // Shares the first load: otherwise each waiting request would fetch up to a million entries.
         if (knowledge.age(time()) === Infinity && !(await waitUntilRecent(() => {}))) return null;
         const asked = knowledge.askDatabase(() => {});
         await withDeadline(asked, STRICT, "D1");

@@ -1,16 +1,16 @@
 /**
- * Fingerprints, each with the second from which it no longer counts, sorted in three typed arrays: twelve bytes an entry.
+ * Fingerprints, each with the second at which it expires, sorted in three typed arrays: twelve bytes an entry.
  *
- * Guarantees exact answers (no Bloom filter) in the time of one bucket and a short binary search, whatever the
- * fingerprints: a crafted crowd in one bucket costs twenty comparisons, not a scan. A multiset: what was added twice is
- * there until it was removed twice. Sets are never changed; merging makes a new one, in the time of a copy.
+ * Guarantees exact answers (no Bloom filter): a look-up is one bucket and a binary search in it, even if an attacker has
+ * filled one bucket (twenty comparisons for a million entries, not a scan). A multiset: an entry that was added twice stays
+ * until it was removed twice. Sets are immutable; merging makes a new one, in the time of a copy.
  *
- * Measured at a million in Node 24, two busy cores: 50 to 80 ns for a token that is asked again, 250 ns for one at random
- * (the caches miss); the arrays take 12 MB and the buckets 0.26 MB.
+ * Measured at a million entries in Node 24 on two busy cores: 50 to 80 ns for a token that was looked up before, 250 ns for
+ * a random one (CPU cache misses); the arrays take 12 MB and the buckets 0.26 MB.
  */
 import type { Fingerprint } from "./subject.ts";
 
-/** The `until` of what never ceases to count. */
+/** The `until` of an entry that never expires. */
 export const NEVER = 0xffffffff;
 
 /** `until` is in seconds since the epoch, as 32 bits. */
@@ -20,19 +20,19 @@ export interface TimedFingerprint extends Fingerprint {
 
 export interface FingerprintSet {
   readonly count: number;
-  /** Sorted by high, low, and falling until: of equal fingerprints the first is the one that lasts longest. */
+  /** Sorted by `high`, `low`, and descending `until`: of equal fingerprints, the first expires last. */
   readonly high: Uint32Array;
   readonly low: Uint32Array;
   readonly until: Uint32Array;
-  /** Where the fingerprints with the same leading bits begin; one more entry than there are buckets. */
+  /** For each bucket (fingerprints with the same leading bits) the index of its first entry, and one more for the end. */
   readonly starts: Uint32Array;
-  /** What is shifted out of `high` to get its bucket. */
+  /** How many bits `high` is shifted right to get its bucket. */
   readonly shift: number;
 }
 
 export const EMPTY_SET: FingerprintSet = sortedSet(new Uint32Array(0), new Uint32Array(0), new Uint32Array(0));
 
-/** The second until which a fingerprint counts: `NEVER` where it always does, 0 where it is not in the set. */
+/** The second at which a fingerprint expires: `NEVER` if it does not, 0 if it is not in the set. */
 export function countsUntil(set: FingerprintSet, fingerprint: Fingerprint): number {
   const { high, low, starts } = set;
   const bucket = set.shift === 32 ? 0 : fingerprint.high >>> set.shift;
@@ -61,7 +61,7 @@ export function setOf(entries: readonly TimedFingerprint[]): FingerprintSet {
   );
 }
 
-/** A set over arrays that are sorted already; they must not change afterwards. Does not check that they are: see `isSorted`. */
+/** A set over sorted arrays, which it shares: they must not change afterwards. Does not check the order: see `isSorted`. */
 export function sortedSet(high: Uint32Array, low: Uint32Array, until: Uint32Array): FingerprintSet {
   const count = high.length;
   // About eight to sixteen entries a bucket, in at most 65,536 buckets.
@@ -75,13 +75,13 @@ export function sortedSet(high: Uint32Array, low: Uint32Array, until: Uint32Arra
   return { count, high, low, until, starts, shift };
 }
 
-/** Whether the arrays lie as every search relies on; for those that came from elsewhere. */
+/** Whether the arrays have the order that the look-up relies on; for arrays from an untrusted source. */
 export function isSorted(set: FingerprintSet): boolean {
   for (let at = 1; at < set.count; at++) if (compareAt(set, at - 1, set, at) > 0) return false;
   return true;
 }
 
-/** Both sets together, without one copy of each of `removed`; and those of `removed` that were in neither. */
+/** Both sets, less one copy of each entry of `removed`; and as `missing` the entries of `removed` that were in neither. */
 export function merged(
   left: FingerprintSet,
   right: FingerprintSet,
@@ -109,7 +109,7 @@ export function merged(
   return { set: closed(kept), missing: closed(missing) };
 }
 
-/** The set without what stopped counting at `second` or before. */
+/** The set without the entries that had expired by `second`. */
 export function withoutExpired(set: FingerprintSet, second: number): FingerprintSet {
   if (!set.until.some((until) => until <= second)) return set;
   const kept = room(set.count);
@@ -134,7 +134,7 @@ function put(into: Room, from: FingerprintSet, at: number): void {
   into.until[into.count++] = from.until[at] as number;
 }
 
-/** Copies where something was left over, so that no set holds on to memory that it does not use. */
+/** Copies the arrays unless they are full, so that no set keeps memory that it does not use. */
 function closed({ high, low, until, count }: Room): FingerprintSet {
   if (count === 0) return EMPTY_SET;
   if (count === high.length) return sortedSet(high, low, until);

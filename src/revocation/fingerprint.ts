@@ -1,17 +1,17 @@
 /**
- * The 64 bits by which the index knows a token: the first eight bytes of the SHA-256 of
+ * The 64 bits that identify a token in the index: the first eight bytes of the SHA-256 of
  *
- *     UTF-8(issuer) · 0xFF, one to sixty-four times, up to a whole block of 64 bytes · UTF-8(token id)
+ *     UTF-8(issuer) · 0xFF, one to sixty-four times, up to a multiple of 64 bytes · UTF-8(token id)
  *
  * Guarantees that no two pairs of issuer and token id are hashed as the same bytes: 0xFF never occurs in UTF-8, so the
- * first one ends the issuer. (A lone surrogate counts as U+FFFD, as it does everywhere on its way through D1.)
+ * first one ends the issuer. (A lone surrogate is encoded as U+FFFD, as D1 does too.)
  *
- * The trade-off: 64 bits are exact enough, not exact. Two tokens that share a fingerprint are revoked together, so a
- * collision can only refuse too much. By chance, with a million revocations, that is one token in 18 million million.
- * On purpose, to have a given person's token refused means a second preimage, 2^64 hashes, and then having one's own
- * token revoked; that is why this is SHA-256 and not one of the quick hashes that can be inverted by hand. A keyed hash
- * would need its key before the first token. Synchronous, since a promise per token would cost more than the block:
- * half a microsecond, where an ES256 signature takes fifty.
+ * Accepted: 64 bits are not exact. Two tokens with the same fingerprint are revoked together, so a collision can only
+ * refuse too much. By chance, with a million revocations, that affects one token in 18 million million. An attacker who
+ * wants a given person's token refused needs a second preimage, 2^64 hashes, and must then have their own token revoked;
+ * that is why this is SHA-256 and not a fast hash that can be inverted by hand. A keyed hash would need its key before the
+ * first token. Synchronous, because a promise per token would cost more than hashing the block, which takes half a
+ * microsecond (an ES256 verification takes fifty).
  */
 import type { Fingerprint } from "./subject.ts";
 
@@ -28,7 +28,7 @@ for (let candidate = 2, found = 0; found < BLOCK; candidate++) {
   ROUND[found++] = (candidate ** (1 / 3) % 1) * 2 ** 32;
 }
 
-/** The state of the hash after an issuer's blocks. Issuers are few; were they many, forgetting them all is cheap. */
+/** The hash state after an issuer's blocks. Cleared when full: issuers are few, and computing a state again is cheap. */
 const issuers = new Map<string, { readonly state: Int32Array; readonly length: number }>();
 const MOST_ISSUERS = 256;
 
@@ -37,7 +37,7 @@ const schedule = new Int32Array(BLOCK);
 const state = new Int32Array(8);
 let input = new Uint8Array(4 * BLOCK);
 
-/** The fingerprint of a token by its issuer and its id. Pure. Does not say that two tokens with one fingerprint are the same. */
+/** The fingerprint of a token's issuer and id. Pure. Does not prove that two tokens with the same fingerprint are the same. */
 export function fingerprint(issuer: string, tokenId: string): Fingerprint {
   const prefix = issuerState(issuer);
   state.set(prefix.state);
@@ -59,7 +59,7 @@ function issuerState(issuer: string): { readonly state: Int32Array; readonly len
   return made;
 }
 
-/** Writes the text into `input`, with room for two more blocks, and says how many bytes it took. */
+/** Writes the text as UTF-8 into `input`, which keeps room for two more blocks; returns the number of bytes. */
 function write(text: string): number {
   const room = text.length * 3 + 2 * BLOCK;
   if (input.length < room) input = new Uint8Array(room);
@@ -71,12 +71,12 @@ function write(text: string): number {
   return text.length;
 }
 
-/** FIPS 180-4 §5.1.1 for what lies in `input`, after `before` bytes that are in the state already. */
+/** Pads (FIPS 180-4 §5.1.1) and hashes the `length` bytes in `input`; `before` bytes are in the state already. */
 function finish(length: number, before: number): void {
   const end = Math.ceil((length + 9) / BLOCK) * BLOCK;
   input.fill(0, length, end);
   input[length] = 0x80;
-  // A token is at most 16 KiB and a value of D1 two megabytes: the count of bits fits the lower of the two words.
+  // A token has at most 16 KiB and a D1 value two megabytes, so the bit count fits the lower of the two words.
   const bits = (before + length) * 8;
   input[end - 4] = bits >>> 24;
   input[end - 3] = bits >>> 16;
@@ -85,7 +85,7 @@ function finish(length: number, before: number): void {
   for (let at = 0; at < end; at += BLOCK) compress(at);
 }
 
-/** FIPS 180-4 §6.2.2. The casts: every index lies within the array by construction. */
+/** FIPS 180-4 §6.2.2. The casts are safe: every index lies within its array by construction. */
 function compress(start: number): void {
   for (let word = 0, at = start; word < 16; word++, at += 4) {
     schedule[word] =

@@ -1,10 +1,10 @@
 /**
- * What an isolate knows of the log: an index, the place in the log that it stands for, and how old that is. Brings it up to
- * date by the location's shared answer or by D1, and tells the location and the receipts of it.
+ * What an isolate knows of the revocation log: the index, the position in the log that it reflects, and its age. Updates it
+ * from the location's shared answer or from D1; then shares the answer with the location and reports receipts.
  *
- * Guarantees: rows are applied once and in order, whatever overlaps; an answer is applied only to the state that it was asked
- * for; the age counts from before the query was sent; a list that the log does not continue (the database was
- * restored) is loaded anew. Leaves to `feed.ts`: when to refresh, who waits, and for how long.
+ * Guarantees: rows are applied once and in order, even if refreshes overlap; an answer is applied only to the state for which
+ * it was requested; the age counts from before the query was sent; if the log no longer continues the index (the database
+ * was restored), the index is loaded again. Leaves to `feed.ts`: when to refresh, which request waits, and for how long.
  */
 import {
   continuation,
@@ -23,29 +23,29 @@ import type { SteadyClock } from "./steady-clock.ts";
 export interface KnowledgeOptions {
   readonly db: D1Database;
   readonly kv: KVNamespace;
-  /** `null`: every isolate asks D1 itself. */
+  /** `null`: every isolate queries D1 itself. */
   readonly cache: LocationCache | null;
   /** Wall time in milliseconds. */
   readonly now: () => number;
   readonly refreshMilliseconds: number;
-  /** The location that this isolate runs in (`request.cf.colo`), once it is known; without one no receipts are sent. */
+  /** This isolate's location (`request.cf.colo`); `null` while it is unknown, and then no receipts are sent. */
   readonly location: () => string | null;
 }
 
 export interface Knowledge {
-  /** Milliseconds since the query that it came from was sent, at a steady time; `Infinity` before it has caught up. */
+  /** Milliseconds from the sending of the query behind the index to `steadyNow`; `Infinity` before it has caught up. */
   age(steadyNow: number): number;
-  /** The age from which on it wants to be refreshed. */
+  /** The age, in milliseconds, from which on a refresh is due. */
   due(): number;
-  /** The index that last caught up: what decides, also while another is being loaded in its place. */
+  /** The index for decisions: the last that caught up, also while its replacement is being loaded. */
   index(): RevocationIndex | null;
-  /** The last row that is in it; 0 for none. */
+  /** The sequence of the last applied row; 0 for none. */
   sequence(): number;
-  /** Brings it up to date, by the location's answer if that is recent, else by D1. True: D1 was asked. Throws where that fails. */
+  /** Updates the index from the location's answer if that is recent, else from D1. `true`: D1 was queried. Throws if D1 fails. */
   refresh(progress: () => void): Promise<boolean>;
-  /** Asks the primary until a page is complete whose query was sent after this was called, and applied. Throws where that fails. */
+  /** Reads and applies pages from the primary, all queried after the call, until the last one. Throws if D1 fails. */
   askDatabase(progress: () => void): Promise<void>;
-  /** Shares what D1 said with this location, and sends the location's receipt where it is time for one. Never throws. */
+  /** Shares D1's answer with this location, and reports the location's receipt if one is due. Never throws. */
   tell(): Promise<void>;
 }
 
@@ -53,11 +53,11 @@ interface Held {
   readonly index: RevocationIndex;
   /** `null`: nothing has been read yet. */
   position: LogPosition | null;
-  /** When the query behind it was sent, on the steady clock; -Infinity while it has not caught up yet. */
+  /** When the query behind the index was sent, on the steady clock; -Infinity until it has caught up. */
   asOf: number;
-  /** From which age on it is refreshed. */
+  /** The age from which on a refresh is due. */
   due: number;
-  /** What the last two refreshes brought, for those in this location who are a little behind, and when the last of them began. */
+  /** The rows of the last two refreshes, for isolates of this location that are slightly behind; the last began at `tailAt`. */
   tails: readonly [before: LogTail, last: LogTail] | null;
   tailAt: number;
 }
@@ -101,7 +101,7 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
     let mismatches = 0;
     while (true) {
       if (held === null) {
-        // A snapshot that the log does not continue would be loaded again and again.
+        // After two mismatches start from the log: a snapshot that it does not continue would fail every time.
         const loaded = mismatches < 2 ? await loadSnapshot(db, kv) : null;
         progress();
         held ??= {
@@ -121,7 +121,7 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
       if (held !== target) continue;
       const continues = position === null || samePosition(position, page.from);
       if (!continues || (target.position !== null && target.position.history !== page.from.history)) {
-        // The database was restored, or its newest row dropped: what is held is no beginning of this log.
+        // The database was restored, or its newest row deleted: this log does not continue the index.
         mismatches++;
         held = null;
         continue;
@@ -134,7 +134,7 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
     }
   }
 
-  /** Applies what of the page has not been applied yet. */
+  /** Applies the rows of the page that were not applied before. */
   function take(target: Held, page: LogTail, asOf: number): void {
     const from = target.position ?? page.from;
     const rows = page.rows.filter((row) => row.sequence > from.sequence);
@@ -145,7 +145,7 @@ export function createKnowledge(options: KnowledgeOptions, clock: SteadyClock): 
     keepTail(target, tail);
   }
 
-  /** Strict requests ask far more often than `refresh`: what they bring goes with the refresh before it. */
+  /** Strict requests query far more often than `refresh`: their rows are added to the tail of the refresh before them. */
   function keepTail(target: Held, tail: LogTail): void {
     const now = time();
     const [before, last] = target.tails ?? [];

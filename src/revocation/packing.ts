@@ -1,14 +1,14 @@
 /**
- * Packed states: how a fresh isolate begins at a million revocations without reading a million rows.
+ * Snapshots of the index: they let a fresh isolate start at a million revocations without reading a million rows.
  *
  * Guarantees: a snapshot is an immutable value in KV, named by a row in D1 that is written after it and holds its SHA-256;
- * so a packing that dies half-way leaves nothing that anybody reads, and KV is never trusted. What is missing, not yet
- * propagated or damaged is passed over for the one before it, and that for the log itself: never fatal. Two are kept.
+ * so a packing that fails half-way leaves nothing that is ever read, and KV is never trusted. A snapshot that is missing, not
+ * yet propagated or damaged is skipped for the one before it, then for the log itself: never fatal. Two are kept.
  *
- * Leaves to the caller: when to call (the scheduled handler, and behind the admin write that crosses the line).
+ * Leaves to the caller: when to call (the scheduled handler, and after an admin write that may pass `PACK_AFTER_ROWS`).
  *
- * Accepts that a list of more than two million plain tokens is not packed (a KV value ends at 25 MiB): it is then read from
- * the last snapshot that fitted and the log, which is slower and as right.
+ * Accepted: a list of more than two million plain tokens is not packed (a KV value has at most 25 MiB); isolates then read
+ * the last snapshot that fitted and the rows since, which is slower but as correct.
  */
 
 import { withDeadline } from "../deadline.ts";
@@ -21,16 +21,16 @@ export interface LoadedIndex {
   readonly position: LogPosition;
 }
 
-/** Packed when so many rows have come since the last time. */
+/** A snapshot is due after so many new rows. */
 const PACK_AFTER_ROWS = 5_000;
 
 const MOST_BYTES = 25 * 1024 * 1024;
-/** A request may be waiting for it; the log is always there. */
+/** Short, because a request may be waiting, and the log can always be read instead. */
 const KV_READ_MILLISECONDS = 2_500;
 const KV_WRITE_MILLISECONDS = 30_000;
 const PREFIX = "revocations/";
 const KEPT = 2;
-/** Long enough for every clock and every token's skew: who is behind by a day decides nothing. */
+/** Longer than any difference of clocks plus any token's skew: no isolate decides with a clock that is a day behind. */
 const DAY_SECONDS = 86_400;
 
 interface Pointer {
@@ -38,7 +38,7 @@ interface Pointer {
   checksum: string;
 }
 
-/** The newest packed state that can be had, else `null`. Throws only where D1 does not say which there are. */
+/** The newest snapshot that can be read and verified, else `null`. Throws only if D1 does not list the snapshots. */
 export async function loadSnapshot(db: D1Database, kv: KVNamespace): Promise<LoadedIndex | null> {
   const pointers = await withDeadline(
     db
@@ -64,14 +64,14 @@ export async function loadSnapshot(db: D1Database, kv: KVNamespace): Promise<Loa
         return { index: createRevocationIndex(snapshot.content), position: snapshot.position };
       }
     } catch {
-      // KV is down or hangs, and would for the next one.
+      // KV fails or hangs, and probably would for the next snapshot too.
       return null;
     }
   }
   return null;
 }
 
-/** Packs where `PACK_AFTER_ROWS` have come since the last time, and drops what has expired. Says whether it packed. */
+/** Packs, without expired entries, if `afterRows` rows were added since the last snapshot. Returns whether it packed. */
 export async function packWhenDue(db: D1Database, kv: KVNamespace, afterRows = PACK_AFTER_ROWS): Promise<boolean> {
   const waiting = await withDeadline(
     db
@@ -87,7 +87,7 @@ export async function packWhenDue(db: D1Database, kv: KVNamespace, afterRows = P
   return (waiting ?? 0) >= afterRows && (await pack(db, kv));
 }
 
-/** Packs the list as it is now into KV and names it in D1. False: it is too large. Throws where D1 or KV fail; nothing is lost then. */
+/** Writes a snapshot of the list to KV and names it in D1. `false`: too large. Throws if D1 or KV fails; nothing is lost then. */
 export async function pack(db: D1Database, kv: KVNamespace): Promise<boolean> {
   const { index, position, databaseSeconds } = await current(db, await loadSnapshot(db, kv));
   const horizon = Math.min(databaseSeconds, Math.floor(Date.now() / 1000)) - DAY_SECONDS;
@@ -115,8 +115,8 @@ export async function pack(db: D1Database, kv: KVNamespace): Promise<boolean> {
 }
 
 /**
- * Deletes from D1 what expired more than a day ago: by then no token that it could meet is alive. The newest row
- * and the last of each snapshot stay: they are readers' places. */
+ * Deletes up to 10,000 entries that expired more than a day ago and so revoke nothing by any clock; returns how many. Keeps
+ * the newest row and the last row of each snapshot, because readers identify their log position by them. */
 export async function dropExpired(db: D1Database): Promise<number> {
   const result = await withDeadline(
     db
@@ -134,7 +134,7 @@ export async function dropExpired(db: D1Database): Promise<number> {
   return result.meta.changes;
 }
 
-/** The packed state and what came after it; or, where the log does not continue it, the log from the start. */
+/** The snapshot with the rows since applied; or, if the log does not continue it, the whole log from the start. */
 async function current(
   db: D1Database,
   packed: LoadedIndex | null,
@@ -150,7 +150,7 @@ async function current(
   }
 }
 
-/** Keeps the newest two; forgets first, deletes afterwards, and sweeps up what an earlier packing left behind an hour ago. */
+/** Keeps the newest two snapshots: deletes the other rows first, then every value over an hour old that no row names. */
 async function tidy(db: D1Database, kv: KVNamespace, databaseSeconds: number): Promise<void> {
   await db
     .prepare(

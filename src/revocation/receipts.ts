@@ -1,23 +1,23 @@
 /**
  * Receipts: which locations have said that they hold a revocation.
  *
- * Guarantees: at most one report of a location in 30 seconds is kept, on the database's clock; a report never claims
- * more than one isolate held after a query that it completed. Leaves to `feed.ts`: when to report, behind a response.
+ * Guarantees: at most one report per location is kept in 30 seconds, by the database's clock; a report never claims more
+ * than one isolate held after a completed query. Leaves to `knowledge.ts`: when to report.
  *
- * A receipt speaks for one isolate of its location. The others are bound by `refresh`, not by what was reported: so
- * `applied` together with an age of more than `refresh` plus a query's time is proof for the location.
+ * A receipt speaks for one isolate of its location. The other isolates are bound by `refresh`, not by the report: so
+ * `applied` proves it for the whole location once the revocation is older than `refresh` plus the time of one query.
  */
 import { withDeadline } from "../deadline.ts";
 import { D1_MILLISECONDS } from "./revocation-log.ts";
 
 export const REPORT_SECONDS = 30;
 const SEEN_SECONDS = 300;
-/** A location that has said nothing for a day is no longer listed. */
+/** A location that has not reported for a day is no longer listed. */
 const FORGET_SECONDS = 86_400;
 
 interface Receipt {
   readonly location: string;
-  /** The last row that it held. */
+  /** The last row that the reporting isolate held. */
   readonly sequence: number;
   readonly applied: boolean;
   /** When the query behind the report was sent, and when it was reported; seconds since the epoch. */
@@ -35,7 +35,7 @@ export interface Receipts {
   readonly oldestLagSeconds: number | null;
 }
 
-/** Reports that an isolate of `location` holds everything up to `sequence`, as known `ageSeconds` ago. */
+/** Reports that an isolate of `location` holds every row up to `sequence`, by a query that was sent `ageSeconds` ago. */
 export async function reportReceipt(
   db: D1Database,
   location: string,
@@ -56,7 +56,7 @@ export async function reportReceipt(
   );
 }
 
-/** Who has reported to hold the row of that sequence; `null` where there is no such row. */
+/** Which locations hold the entry of that sequence, by their reports; `null` where there is no such entry. */
 export async function readReceipts(db: D1Database, sequence: number): Promise<Receipts | null> {
   const session = db.withSession("first-primary");
   const results = await withDeadline(

@@ -1,10 +1,10 @@
 /**
- * What the admin API does to the log of revocations. Writes are handed back as statements, so that the row of the audit log
- * can stand in the same batch; nothing here writes by itself.
+ * The admin API's reads and writes of the revocation log. Writes are returned as statements, so that the caller can put the
+ * audit row into the same batch; nothing here writes by itself.
  *
  * Guarantees: rows are only added; a batch of thousands is one transaction; an entry is withdrawn at most once.
- * Leaves to the caller: validation of what a client sent, who may, the audit row, and naming tokens (`token-name.ts`).
- * Where the caller knows when a token ends, `expiresAt` must be its `exp` plus the clock's skew, or the token outlives its entry.
+ * Leaves to the caller: validation of the request, authorization, the audit row, and naming tokens (`token-name.ts`).
+ * A caller that sets `expiresAt` from a token's `exp` must add the clock skew, or the token outlives its entry.
  */
 import { withDeadline } from "../deadline.ts";
 import type { Revocation, RevocationKind } from "./revocation.ts";
@@ -12,7 +12,7 @@ import { D1_MILLISECONDS } from "./revocation-log.ts";
 
 export const MOST_ENTRIES = 5_000;
 
-/** What is to be revoked. `effectiveAt` absent or `null`: at once. For the kind `issuer` the value counts, and `issuer` is ignored. */
+/** An entry to add. `effectiveAt` absent or `null`: at once. The kind `issuer` takes the issuer from `value`, not `issuer`. */
 export interface NewRevocation extends Omit<Revocation, "effectiveAt"> {
   readonly effectiveAt?: number | null;
   readonly reason: string;
@@ -31,15 +31,15 @@ export interface RevocationRecord extends Revocation {
   readonly createdBy: string;
 }
 
-/** D1 takes values of up to two megabytes; an entry of the admin API is far below four kilobytes. */
+/** A D1 value has at most two megabytes; an entry of the admin API is far below four kilobytes. */
 const ENTRIES_A_STATEMENT = 250;
 
 const COLUMNS = "kind, issuer, value, issued_before, effective_at, expires_at, reason, created_at, created_by";
 
 /**
- * The statements that add the entries, in their order. In a batch `sequencesOf` reads the new sequences from their results;
- * within the batch a later statement finds the last of them as `(SELECT max(sequence) FROM revocations)`. Throws a
- * RangeError for more than `MOST_ENTRIES`.
+ * The statements that add the entries, in their order. `sequencesOf` reads the new sequences from the batch's results; a
+ * later statement of the batch finds the last of them as `(SELECT max(sequence) FROM revocations)`. Throws a RangeError
+ * for more than `MOST_ENTRIES`.
  */
 export function addRevocations(
   db: D1Database,
@@ -73,15 +73,15 @@ export function addRevocations(
   return statements;
 }
 
-/** The sequences that statements of this file gave, in the order of the entries, from their part of a batch's results. */
+/** The new sequences, in the order of the entries; takes the results of the `addRevocations` statements. */
 export function sequencesOf(results: readonly D1Result<unknown>[]): number[] {
   const rows = results.flatMap((result) => result.results as { sequence: number }[]);
   return rows.map((row) => row.sequence).sort((left, right) => left - right);
 }
 
 /**
- * The statement that withdraws the entry of that sequence. Without a row in its result there was none to withdraw (never,
- * or withdrawn already); right behind it in the batch, `changes()` is 0 then, for an audit row that depends on it.
+ * The statement that withdraws the entry of that sequence. If its result has no row, there was nothing to withdraw (no such
+ * entry, or already withdrawn); `changes()` is then 0 in the next statement of the batch.
  */
 export function withdrawRevocation(
   db: D1Database,
@@ -100,7 +100,7 @@ export function withdrawRevocation(
     .bind(sequence, reason, author.nowSeconds, author.createdBy);
 }
 
-/** The entries that are not withdrawn, the newest first, before the cursor of the last page; `cursor` is `null` after the last. */
+/** The entries that are not withdrawn, the newest first; `cursor` is the last page's, `null` for the first and after the last. */
 export async function listRevocations(
   db: D1Database,
   cursor: number | null,

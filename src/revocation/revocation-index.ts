@@ -1,15 +1,15 @@
 /**
- * The revocation list in an isolate's memory, asked once per request, synchronously.
+ * The revocation list in an isolate's memory, looked up synchronously, once per request.
  *
- * Guarantees: a token is met by exactly the entries that were applied and not withdrawn, each from its `effectiveAt` until
- * its `expiresAt`, save for the collisions that `fingerprint.ts` accounts for. Nothing is ever dropped by this
- * machine's clock: what has expired is only passed over, so that a clock that jumps and comes back has done no harm.
+ * Guarantees: exactly the entries that were applied and not withdrawn revoke the tokens that they match, each from its
+ * `effectiveAt` until its `expiresAt`, except for the collisions that `fingerprint.ts` describes. Nothing is ever deleted by
+ * this machine's clock: expired entries are only ignored, so a clock that jumps and comes back does no lasting harm.
  *
- * Leaves to `feed.ts`: that rows are applied in order, each once, and that what is known is recent.
+ * Leaves to `knowledge.ts` that rows are applied in order, each once, and to `feed.ts` that the index is recent.
  *
- * Two sorted sets hold what is most: tokens revoked at once and whatever their `iat`. The small one takes each refresh's
- * rows; when it has outgrown its share it is merged into the large one. All the rest (an `issuedBefore`, an
- * `effectiveAt` to come, a subject, client, issuer or key) lies in maps, for tens of thousands of entries, not millions.
+ * Two sorted sets hold the most common entries: tokens revoked at once, whatever their `iat`. The small set takes each
+ * refresh's rows, and is merged into the large one when it has grown too large. All other entries (with `issuedBefore` or a
+ * future `effectiveAt`; for a subject, client, issuer or key) are in maps, made for tens of thousands, not millions.
  */
 import { fingerprint } from "./fingerprint.ts";
 import {
@@ -31,7 +31,7 @@ interface Times {
   readonly expiresAt: number | null;
 }
 
-/** A token that is not simply revoked: from a later time on, or only if it was issued early enough. */
+/** A token that is revoked only from a later time on, or only if it was issued before a given time. */
 interface TimedToken extends Fingerprint, Times {}
 
 type CutOffKind = Exclude<RevocationKind, "token">;
@@ -42,7 +42,7 @@ interface CutOff extends Times {
   readonly value: string;
 }
 
-/** All that an index holds, in a form that can be packed (`snapshot.ts`). */
+/** The whole content of an index, in the form that `snapshot.ts` encodes. */
 export interface IndexContent {
   readonly tokens: FingerprintSet;
   readonly timedTokens: readonly TimedToken[];
@@ -50,19 +50,19 @@ export interface IndexContent {
 }
 
 export interface RevocationIndex {
-  /** Applies rows in the order of their sequence. Each must be applied once: the caller keeps count. */
+  /** Applies rows in the order of their sequence. The caller must apply each row exactly once. */
   apply(rows: readonly RevocationRow[]): void;
-  /** Whether an entry that counts at `nowSeconds` meets the token, one of its ancestors, its subject, client, issuer or key. */
+  /** Whether an entry in force at `nowSeconds` matches the token, one of its ancestors, its subject, client, issuer or key. */
   isRevoked(subject: RevocationSubject, nowSeconds: number): boolean;
   content(): IndexContent;
 }
 
 type IssuerCutOffs = Readonly<Record<CutOffKind, Map<string, CutOff[]>>>;
 
-/** The `effectiveAt` of what counts from the beginning. */
+/** The `effectiveAt` of an entry that is in force at once. */
 const AT_ONCE = 0;
 
-/** Below this many the newest are not worth merging: a search among them costs a few comparisons. */
+/** Up to this many new entries are not merged: searching them costs only a few comparisons. */
 const LEAST_MERGED = 8192;
 
 /** An index over `content`, whose arrays it shares; without it, an empty one. */
@@ -97,7 +97,7 @@ export function createRevocationIndex(content?: IndexContent): RevocationIndex {
       const { high, low } = fingerprint(row.issuer, row.value);
       const plain = { high, low, until: untilOf(row.expiresAt) };
       if (row.withdraws) {
-        // A delayed entry may have been settled since (`settledContent`): then it is among the plain ones.
+        // `settledContent` may have moved a delayed entry to the plain ones when it came into force.
         if (!removeOne(timedTokens, low, row, (there) => there.high === high)) removed.push(plain);
         continue;
       }
@@ -128,7 +128,7 @@ export function createRevocationIndex(content?: IndexContent): RevocationIndex {
     return false;
   }
 
-  /** A key is met by its name at the token's own issuer alone: of an elder's key a token does not tell. */
+  /** An entry for a key matches only at the token's own issuer: the token does not name its ancestors' keys. */
   function isCutOff(issuer: string, subject: RevocationSubject, nowSeconds: number): boolean {
     const of = cutOffs.get(issuer);
     if (of === undefined) return false;
@@ -155,8 +155,8 @@ export function createRevocationIndex(content?: IndexContent): RevocationIndex {
 }
 
 /**
- * What is left of `content` for whoever decides at `second` or later: without what has expired by then, and with the
- * delayed tokens that count by then among the plain ones. `second` must lie so far back that nobody decides before it.
+ * `content` for decisions at `second` or later: without entries that have expired by then, and with delayed tokens that are
+ * in force by then moved to the plain ones. `second` must be so early that no isolate decides before it.
  */
 export function settledContent(content: IndexContent, second: number): IndexContent {
   const alive = (times: Times): boolean => times.expiresAt === null || times.expiresAt > second;
@@ -184,7 +184,7 @@ function meets(times: Times, subject: RevocationSubject, nowSeconds: number): bo
   return issuedBefore === null || subject.issuedAtSeconds === null || subject.issuedAtSeconds < issuedBefore;
 }
 
-/** What began when it was written counts at once, even where the clock is behind the writer's. */
+/** An entry that took effect when it was written is in force at once, even if this clock is behind the writer's. */
 function timesOf(row: RevocationRow): Times {
   const effectiveAt = row.effectiveAt <= row.createdAt ? AT_ONCE : row.effectiveAt;
   return { issuedBefore: row.issuedBefore, effectiveAt, expiresAt: row.expiresAt };
@@ -196,7 +196,7 @@ function push<Key, Entry>(lists: Map<Key, Entry[]>, key: Key, entry: Entry): voi
   else list.push(entry);
 }
 
-/** Removes one entry with the times of the row that `withdrawal` repeats; says whether there was one. */
+/** Removes one entry with the times of `withdrawal`, which repeats the withdrawn row; returns whether there was one. */
 function removeOne<Key, Entry extends Times>(
   lists: Map<Key, Entry[]>,
   key: Key,

@@ -1,14 +1,14 @@
 /**
  * The log of revocations in D1, read in pages from the primary.
  *
- * Guarantees: a page is one transaction's view, asked of the primary (a replica may lag without bound), within five
- * seconds, and says enough to tell whether it continues what the reader holds: the history's id, and when the row at
- * which it begins was written. After a restore of the database that row is another one, or none.
+ * Guarantees: a page is the view of one transaction on the primary (a replica may lag without bound), read within five
+ * seconds. It shows whether it continues the reader's data: it carries the history's id, and the time at which the reader's
+ * last row was written. After a restore of the database that row is a different one, or missing.
  */
 import { withDeadline } from "../deadline.ts";
 import type { RevocationKind, RevocationRow } from "./revocation.ts";
 
-/** A place in the log: the last row that a reader has applied. */
+/** A position in the log: the last row that a reader has applied. */
 export interface LogPosition {
   readonly history: string;
   /** 0: before the first row. */
@@ -20,7 +20,7 @@ export interface LogPosition {
 export interface LogPage {
   readonly from: LogPosition;
   readonly rows: readonly RevocationRow[];
-  /** Whether these are all the rows that there were. */
+  /** Whether no rows follow these. */
   readonly complete: boolean;
   /** The database's own clock, in seconds. */
   readonly databaseSeconds: number;
@@ -47,7 +47,7 @@ interface RowColumns {
   withdraws: number | null;
 }
 
-/** The rows after `sequence`, at most `limit`. Throws where D1 fails, does not answer in time, or has no schema. */
+/** The rows after `sequence`, at most `limit`. Throws if D1 fails, does not answer in time, or has no schema. */
 export async function readLog(db: D1Database, sequence: number, limit: number = PAGE_ROWS): Promise<LogPage> {
   const session = db.withSession("first-primary");
   const head = session
@@ -74,7 +74,7 @@ export async function readLog(db: D1Database, sequence: number, limit: number = 
   };
 }
 
-/** Where a reader is after a page. */
+/** A reader's position after it has applied a page. */
 export function endOf(page: Pick<LogPage, "from" | "rows">): LogPosition {
   const last = page.rows.at(-1);
   return last === undefined
@@ -82,7 +82,7 @@ export function endOf(page: Pick<LogPage, "from" | "rows">): LogPosition {
     : { history: page.from.history, sequence: last.sequence, createdAt: last.createdAt };
 }
 
-/** Whether both are the same place in the same history. */
+/** Whether both are the same position in the same history. */
 export function samePosition(left: LogPosition, right: LogPosition): boolean {
   return left.history === right.history && left.sequence === right.sequence && left.createdAt === right.createdAt;
 }

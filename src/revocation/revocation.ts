@@ -1,8 +1,8 @@
 /**
- * One entry of the revocation list, as D1 keeps it and as the index applies it. Times are whole seconds since the epoch.
+ * One entry of the revocation list, as D1 stores it and as the index applies it. Times are whole seconds since the epoch.
  *
- * An entry meets a token of its issuer whose id, subject, client or key is `value`, or any of them for the kind `issuer`.
- * It counts from `effectiveAt` until `expiresAt`.
+ * An entry matches the tokens of `issuer` whose id, subject, client or key (by `kind`) is `value`; for the kind `issuer`, all
+ * tokens of that issuer. It is in force from `effectiveAt` until `expiresAt`.
  */
 export const REVOCATION_KINDS = ["token", "subject", "client", "issuer", "key"] as const;
 
@@ -11,16 +11,16 @@ export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 export interface Revocation {
   readonly kind: RevocationKind;
   readonly issuer: string;
-  /** A token's `jti` (or `sha256:…`, see `token-name.ts`), a `sub`, a client, a `kid`; for the kind `issuer`, the issuer again. */
+  /** A `jti` (or `sha256:…`, see `token-name.ts`), a `sub`, a client or a `kid`; for the kind `issuer`, the issuer itself. */
   readonly value: string;
-  /** Meets only tokens with an earlier `iat`, and those without one. `null`: whatever their `iat`. */
+  /** Matches only tokens with an earlier `iat`, and those without `iat`. `null`: matches whatever their `iat` is. */
   readonly issuedBefore: number | null;
   readonly effectiveAt: number;
-  /** `null`: never. */
+  /** `null`: never expires. */
   readonly expiresAt: number | null;
 }
 
-/** A row of the log. One that withdraws another repeats that one's fields. */
+/** A row of the log. A row that withdraws an entry repeats that entry's fields. */
 export interface RevocationRow extends Revocation {
   readonly sequence: number;
   readonly createdAt: number;

@@ -1,16 +1,16 @@
 /**
- * The packed form of an index, as it lies in KV: 32 bytes of SHA-256 over all that follows, a header of 32 bytes, the three
- * arrays of the fingerprints as they are in memory, and the rest as JSON.
+ * The format of a snapshot in KV: 32 bytes of SHA-256 over everything that follows, a header of 32 bytes, the three arrays of
+ * the fingerprints in memory layout, and the rest as JSON.
  *
- * Guarantees: what decodes is, byte for byte, what D1 names by its checksum; anything else (cut short, respelled, of another
- * version or byte order, of another list) is `null`, never an exception. Decoding copies nothing: the arrays are views.
+ * Guarantees: a decoded snapshot is, byte for byte, the one that D1 names by its checksum; any other value (truncated,
+ * altered, of another version, byte order or list) gives `null`, never an exception. Decoding copies nothing.
  */
 import { isSorted, sortedSet } from "./fingerprint-set.ts";
 import type { IndexContent } from "./revocation-index.ts";
 import type { LogPosition } from "./revocation-log.ts";
 
 export interface Snapshot {
-  /** The last row that is in it. */
+  /** The last row that the snapshot contains. */
   readonly position: LogPosition;
   readonly content: IndexContent;
 }

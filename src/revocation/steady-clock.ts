@@ -1,13 +1,13 @@
 /**
- * A clock for ages, made of one that may jump. Guarantees never to run backwards, so that knowledge never grows younger: a
- * jump back counts as no time at all, a jump ahead as the time that it claims (and so makes knowledge old, which only costs a refresh).
+ * A monotonic clock for ages, made from a wall clock that may jump. Guarantees that ages never shrink: a jump back counts as
+ * no time, a jump ahead as the time that it shows (which makes data look older, and only costs a refresh).
  */
 export interface SteadyClock {
-  /** Milliseconds since the clock was made, at the wall time `nowMilliseconds`; a time read before the latest counts as the latest. */
+  /** Milliseconds from the clock's creation to the wall time `nowMilliseconds`; a time before the latest counts as the latest. */
   at(nowMilliseconds: number): number;
 }
 
-/** A clock over `now`, which is read again only where the time handed in lies before one that was seen. */
+/** A clock over `now`, which is read again only if the time passed to `at` is before the latest. */
 export function createSteadyClock(now: () => number): SteadyClock {
   let latest = now();
   let elapsed = 0;
@@ -15,7 +15,7 @@ export function createSteadyClock(now: () => number): SteadyClock {
     at(nowMilliseconds) {
       let wall = nowMilliseconds;
       if (wall < latest) {
-        // Either the caller read the time before others did, or the clock itself went back.
+        // Either the caller read its time before another caller did, or the clock itself jumped back.
         wall = now();
         if (wall < latest) latest = wall;
       }

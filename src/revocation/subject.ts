@@ -1,6 +1,6 @@
 /**
- * What a token is known by when it is asked whether it has been revoked. Computed once per token, at verification,
- * so that asking is synchronous.
+ * The properties of a token that revocation entries can match. Computed once per token, at verification, so that the
+ * revocation check is synchronous.
  */
 export interface RevocationSubject {
   readonly issuer: string;
@@ -8,9 +8,9 @@ export interface RevocationSubject {
   readonly client: string | null;
   readonly keyId: string;
   readonly issuedAtSeconds: number | null;
-  /** The other issuers under whose tokens it was issued: an entry for its subject or client there, or for all of that issuer, meets it too. */
+  /** The other issuers of its ancestors: entries there for its subject or client, or for the whole issuer, match it too. */
   readonly elderIssuers: readonly string[];
-  /** Fingerprints of issuer and token id, of the token itself and of each of its ancestors; see `fingerprint.ts`. */
+  /** The fingerprints (of issuer and token id) of the token itself and of each of its ancestors; see `fingerprint.ts`. */
   readonly fingerprints: readonly Fingerprint[];
 }
 

@@ -1,14 +1,14 @@
 /**
- * The name by which a token is revoked, and nothing else of it: its issuer and its `jti`, or where it has none the SHA-256
- * of its signed part. Guarantees that a token has the same name however its signature is spelled, and whoever pasted it.
+ * The name by which a token is revoked: its issuer and its `jti`, or without a `jti` the SHA-256 of its signed part. Nothing
+ * else of the token is kept. Guarantees that a token has the same name however its signature or base64 is encoded.
  *
- * Leaves to the verifier: that what it accepts is spelled strictly, and that it calls a token what this file calls it
- * (`signedPartName`). The trade-off: nothing is verified here, so a forged token can be named too; revoking that name
- * meets the true token with the same `jti`, which is what somebody who hands in a token wants.
+ * Leaves to the verifier: accepting only strict encodings, and naming a token without `jti` by the same function
+ * (`signedPartName`). Accepted: nothing is verified here, so a forged token can be named too; revoking that name revokes
+ * the genuine token with the same `jti`, which is what somebody who submits a token wants.
  */
 
 export interface TokenName {
-  /** `null`: the value said nothing of an issuer. */
+  /** `null`: the value does not name an issuer. */
   readonly issuer: string | null;
   readonly tokenId: string;
 }
@@ -16,16 +16,16 @@ export interface TokenName {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a token without a `jti` is called: `sha256:` and the base64url SHA-256 of `header.payload`. */
+/** The id of a token without a `jti`: `sha256:` and the base64url SHA-256 of `header.payload`. */
 export async function signedPartName(signedPart: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", encoder.encode(signedPart));
   return `sha256:${base64url(new Uint8Array(digest))}`;
 }
 
 /**
- * The name of the token that `value` is, or whose `jti` it is. A whole JWT (with or without `Bearer`) is read without
- * being verified; any other text is a `jti` itself, of no known issuer. `null`: it is a JOSE object that has no readable
- * claims (an encrypted token, a broken payload), it holds what looks like one or a part of one, or nothing at all.
+ * The name of a token, given as a whole JWT (with or without `Bearer`) or as its `jti`. Reads a JWT without verifying it;
+ * takes any other text as a `jti` of an unknown issuer. `null`: the value is a JOSE object without readable claims (an
+ * encrypted token, a broken payload), contains what looks like a token or a part of one, or is empty.
  */
 export async function tokenName(value: string): Promise<TokenName | null> {
   const text = value.trim().replace(/^Bearer(?: +|$)/i, "");
@@ -41,7 +41,7 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   const { iss, jti } = payload.claims;
   const issuer = typeof iss === "string" ? iss : null;
   if (typeof jti === "string" && jti !== "") return { issuer, tokenId: jti };
-  // The verifier accepts one spelling of these bytes: that is the one whose hash counts.
+  // Encoded again, because the verifier accepts, and hashes, only the strict encoding of these bytes.
   return { issuer, tokenId: await signedPartName(`${base64url(header.bytes)}.${base64url(payload.bytes)}`) };
 }
 
@@ -49,7 +49,7 @@ export async function tokenName(value: string): Promise<TokenName | null> {
 const BEGINNING_OF_TOKEN = /eyJ[\w-]{8}/;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]/;
 
-/** Whether a text holds a whole JWT, which must not be kept as the name of anything. */
+/** Whether a text contains a whole JWT, which must never be stored as a name. */
 export function holdsToken(text: string): boolean {
   return TOKEN.test(text);
 }

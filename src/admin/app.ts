@@ -1,10 +1,10 @@
 /**
- * The admin API under `admin_path` (contract §5), as a Hono app whose type `hc` takes for a client.
+ * The admin API under `admin_path` (contract §5), as a Hono app; `hc` makes a typed client from its type.
  *
- * Guarantees: runs only behind the gateway, which has verified the token, asked whether it is revoked and decided the
- * call's scopes; what a caller with `scopegate:tokens` alone may see or end is decided here, in the query itself. Every
- * refusal is a problem document like any other; nothing is cached.
- * Leaves to the gateway: failures. What is thrown here is a bug or an outage, and becomes its 500.
+ * Relies on the gateway, which has verified the token, checked that it is not revoked and checked the call's scopes.
+ * Guarantees: the database query itself limits what a caller with only `scopegate:tokens` may see or revoke; every refusal
+ * is a problem document (RFC 9457), as the gateway's own are; no response may be cached.
+ * Leaves to the gateway: exceptions. An exception here is a bug or an outage, and becomes the gateway's 500.
  */
 import { type Context, Hono, type MiddlewareHandler, type TypedResponse } from "hono";
 import type * as v from "valibot";
@@ -53,11 +53,11 @@ export interface AdminDependencies {
 }
 
 export interface Admin {
-  /** Answers a call that the gateway has allowed. Rejects where D1 does not answer. */
+  /** Answers a call that the gateway has allowed. Rejects if D1 fails or does not answer in time. */
   fetch(request: Request, call: AdminCall): Promise<Response>;
 }
 
-/** For `hc<AdminApp>`, with the address of the gateway and its `admin_path`. */
+/** For a typed client: `hc<AdminApp>(publicUrl + adminPath)`. */
 export type AdminApp = ReturnType<typeof createApp>;
 
 interface Problem {
@@ -66,27 +66,27 @@ interface Problem {
   readonly status: number;
   readonly reason: string;
   readonly instance: string;
-  /** Of a refusal because of what was asked. */
+  /** The faults in the request; absent where the request is not the cause. */
   readonly errors?: FieldError[];
-  /** What a conflict is with. */
+  /** For a conflict: the existing record. */
   readonly record?: unknown;
 }
 
 type RefusedResponse = Response & TypedResponse<Problem, 400 | 403 | 404 | 409 | 413 | 415 | 503, "json">;
 
-/** Hono's name for what `fetch` is called with. */
+/** Hono calls the second argument of `fetch` bindings. */
 type Env = { Bindings: AdminCall };
 
 const KEYS_UNAVAILABLE = {
   refusal: { reason: "keys_unavailable", retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS },
 } as const;
 
-/** Every so many rows it is asked whether the list is due to be packed. */
+/** After every so many rows, check whether a snapshot is due. */
 const PACK_LOOK_ROWS = 1_000;
 
 /** The admin API of one isolate. */
 export function createAdmin(dependencies: AdminDependencies): Admin {
-  // Made when it is first called, which in most isolates it never is.
+  // Created at the first call: most isolates never serve the admin API.
   let app: AdminApp | null = null;
   return {
     async fetch(request, call) {
@@ -166,7 +166,7 @@ function createApp(dependencies: AdminDependencies) {
         const items = added.value;
         const [last] = items.slice(-1);
         if (last !== undefined && last.sequence % PACK_LOOK_ROWS < items.length) c.env.behind(packWhenDue(db, kv));
-        // One entry is told as one, a list as a list.
+        // The response has the form of the request: one entry, or a list.
         return Array.isArray(asked) || last === undefined ? c.json({ items }, 201) : c.json(last, 201);
       },
     )
@@ -203,12 +203,12 @@ function createApp(dependencies: AdminDependencies) {
       return explained.ok ? c.json(explained.value, 200) : refuse(c, explained);
     })
     .get("/openapi.json", async (c) => {
-      // Read when it is asked for: an eighth of the bundle.
+      // Imported on demand: it is an eighth of the bundle.
       const { default: openapi } = await import("./openapi.json", { with: { type: "json" } });
       return c.json({ ...(openapi as object), servers: [{ url: publicUrl + adminPath }] }, 200);
     });
 
-  /** `null` where there is no key to sign with: an outage, as it is to the verifier, which has logged why. */
+  /** `null` if there is no usable signing key: answered as an outage. Only the verifier logs why, at a token of this gateway. */
   async function issuanceNow(): Promise<Issuance | null> {
     try {
       return { policy, db, signer: (await dependencies.signingKeys()).signer };
@@ -227,7 +227,7 @@ function createApp(dependencies: AdminDependencies) {
     return denialResponse(refusal, { publicUrl, adminPath, requestId: c.env.requestId }) as RefusedResponse;
   }
 
-  /** Reads the body with `read`, which tells its faults. `In` is what a typed client may send. */
+  /** Middleware that parses the body with `read`, or refuses with its faults. `In` is what a typed client may send. */
   function body<In, Out>(
     read: (value: unknown) => Outcome<Out>,
     rules: BodyRules = {},
@@ -254,7 +254,7 @@ function createApp(dependencies: AdminDependencies) {
   }
 }
 
-/** The path behind `admin_path`, as the gateway has decided it: canonical, without a trailing slash. */
+/** The path after `admin_path`, from the canonical path as in the gateway, without a trailing slash. */
 function pathUnder(adminPath: string, request: Request): string {
   const path = canonicalPath(request.url, request.headers.get("host"))?.path ?? "";
   if (!path.startsWith(`${adminPath}/`)) return "/";

@@ -1,4 +1,4 @@
-/** The audit log as the API shows it: every write, the newest first. Nobody changes a row (`schema.sql` has the triggers). */
+/** The audit log as the API shows it: every write, the newest first. Triggers in `schema.sql` prevent changes to its rows. */
 import { formatCursor, type Position } from "./cursor.ts";
 import { found } from "./in-time.ts";
 import { formatInstant } from "./instant.ts";

@@ -1,8 +1,8 @@
 /**
- * The body of a call: JSON, of a bounded size, in the shape of its schema, or a refusal that lists every fault.
+ * Reads a request body: JSON of a bounded size that fits its schema, or a refusal that lists every fault.
  *
- * Guarantees: no more than the limit is ever held in memory, whatever `Content-Length` says; no message repeats a value
- * of the body, which may be a token.
+ * Guarantees: never buffers more than the limit, whatever `Content-Length` says; no message repeats a value of the body,
+ * because it may be a token.
  */
 import * as v from "valibot";
 import type { FieldError } from "../denial.ts";
@@ -10,18 +10,18 @@ import { parseStrictJson } from "./json.ts";
 import { done, invalid, type Outcome, refused } from "./refusal.ts";
 
 const LARGEST_BODY = 64 * 1024;
-/** A list of 5,000 revocations in one call. */
+/** Enough for a list of 5,000 revocations in one call. */
 const LARGEST_LIST = 2 * 1024 * 1024;
 const MOST_FAULTS = 100;
 
 export interface BodyRules {
-  /** Whether a call without a body is one with `{}`. */
+  /** Whether a missing body counts as `{}`. */
   readonly optional?: boolean;
-  /** Whether a body may be a list, and then as large as `LARGEST_LIST`. */
+  /** Whether the body may be a list, which may be as large as `LARGEST_LIST`. */
   readonly list?: boolean;
 }
 
-/** Reads a request's JSON. 415 for another content type, 413 over the limit, 400 for what is no strict JSON. */
+/** Reads a request's JSON. Refuses another content type (415), a body over the limit (413) and invalid JSON (400). */
 export async function readJson(request: Request, rules: BodyRules = {}): Promise<Outcome<unknown>> {
   const bytes = await readBytes(request, rules.list === true);
   if (bytes === null) return refused("payload_too_large", [{ field: "body", message: "is over the limit" }]);
@@ -31,12 +31,12 @@ export async function readJson(request: Request, rules: BodyRules = {}): Promise
   }
   const json = parseStrictJson(bytes);
   if (!json.ok) return invalid("body", json.message);
-  // To a schema of optional members a list is an object that has none of them.
+  // A schema whose members are all optional would accept a list.
   if (Array.isArray(json.value) && rules.list !== true) return invalid("body", "must be an object");
   return done(json.value);
 }
 
-/** A reader that knows no more than a schema. */
+/** A reader that checks a value against a schema only. */
 export function bySchema<Schema extends v.GenericSchema>(
   schema: Schema,
 ): (value: unknown) => Outcome<v.InferOutput<Schema>> {
@@ -46,7 +46,7 @@ export function bySchema<Schema extends v.GenericSchema>(
   };
 }
 
-/** Every fault that a schema finds in a value; none where it fits. */
+/** Every fault that a schema finds in a value; empty if it fits. */
 export function faultsOf(schema: v.GenericSchema, value: unknown): FieldError[] {
   const result = v.safeParse(schema, value);
   return result.success ? [] : faultsIn(result.issues);
@@ -56,14 +56,14 @@ export function faultsIn(issues: readonly v.BaseIssue<unknown>[]): FieldError[] 
   return issues.flatMap((issue) => faultsOfIssue(issue, [])).slice(0, MOST_FAULTS);
 }
 
-/** A path into a body as a fault names it: `conditions.cidr.0`. What a client invented is cut short. */
+/** The name of a field in a fault: `conditions.cidr.0`. Truncates keys, because a client may invent them. */
 export function fieldName(path: readonly PropertyKey[]): string {
   return path.length === 0 ? "body" : path.map((key) => String(key).slice(0, 64)).join(".");
 }
 
 function faultsOfIssue(issue: v.BaseIssue<unknown>, around: readonly PropertyKey[]): FieldError[] {
   const path = [...around, ...(issue.path ?? []).map((item) => item.key as PropertyKey)];
-  // Of the forms that a field may have, a table or a list of them, tell what is wrong with the one that was meant.
+  // A field may be one object or a list of them: report the faults of the form that the client used.
   if (issue.type === "union" && issue.issues !== undefined) {
     const form = Array.isArray(issue.input) ? "array" : "object";
     const deeper = issue.issues.filter(({ kind, path }) =>
@@ -74,13 +74,13 @@ function faultsOfIssue(issue: v.BaseIssue<unknown>, around: readonly PropertyKey
   return [{ field: fieldName(path), message: messageOf(issue) }];
 }
 
-/** valibot's own messages quote what they received. */
+/** Replaces valibot's own messages, because they quote the received value. */
 function messageOf(issue: v.BaseIssue<unknown>): string {
   const isOwn = !issue.message.startsWith("Invalid ");
   if (isOwn) return issue.message;
   if (issue.expected === "never") return "is not a field of this call";
   if (issue.received === "undefined") return "is required";
-  // Of several forms valibot says "(Object | Array)".
+  // For a union valibot's `expected` is "(Object | Array)".
   return issue.expected === null
     ? "is not valid"
     : `must be ${issue.expected.replace(/[()]/g, "").replaceAll(" | ", " or ")}`;
@@ -90,7 +90,7 @@ function isJson(contentType: string | null): boolean {
   return contentType !== null && /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?$/i.test(contentType);
 }
 
-/** `null` where there are more bytes than the limit. */
+/** The bytes of the body; `null` if there are more than the limit. */
 async function readBytes(request: Request, mayBeList: boolean): Promise<Uint8Array | null> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -1,6 +1,6 @@
 /**
- * Who calls the admin API, as far as it bounds what they may see and give away. The gateway has verified the token and
- * decided the call's scopes; this file asks only for what those scopes leave open.
+ * The caller of the admin API, as far as it limits what they may see and grant. The gateway has verified the token and
+ * checked the call's scopes; this file decides only what those scopes leave open.
  */
 
 import type { Reason } from "../denial.ts";
@@ -19,11 +19,11 @@ export interface AdminCall {
   readonly requestId: string;
   readonly address: string | null;
   readonly behind: (work: Promise<unknown>) => void;
-  /** Hears why a call is refused, for the log. */
+  /** Called with the reason of a refusal, for the log. */
   readonly refused: (reason: Reason) => void;
 }
 
-/** The caller as an issuer of tokens. `authorization`: the header that was verified; conditions stand in the token as text. */
+/** The caller as an issuer of tokens. `authorization`: the verified header; the conditions' text is read from its token. */
 export function issuerOf(
   policy: Policy,
   principal: Principal,
@@ -46,12 +46,12 @@ export function issuerOf(
   };
 }
 
-/** Whose tokens the caller may see. */
+/** Whose tokens the caller may see: `null`, everybody's, with `scopegate:read`. */
 export function visibleTo(policy: Policy, principal: Principal): Owner {
   return holds(policy, principal, "scopegate:read") ? null : ownerOf(principal);
 }
 
-/** Whose tokens the caller may end or replace. `scopegate:read` changes nothing. */
+/** Whose tokens the caller may revoke or rotate: `null`, everybody's, with `scopegate:admin` only. */
 export function changeableBy(policy: Policy, principal: Principal): Owner {
   return holds(policy, principal, "scopegate:admin") ? null : ownerOf(principal);
 }
@@ -61,13 +61,13 @@ function holds(policy: Policy, principal: Principal, name: string): boolean {
   return scope !== undefined && has(principal.grant.granted, scope);
 }
 
-/** As the claim says them; `null` where it cannot be told, and then nothing may be issued. */
+/** The condition tables as the claim has them; `null` if they cannot be read, and then the caller may issue nothing. */
 function conditionsOf(principal: Principal, authorization: string | null): readonly ConditionTable[] | null {
   if (principal.conditions === "unreadable") return null;
   if (principal.conditions.length === 0) return [];
   const given = credentials(authorization);
   const claim = given.kind === "bearer" ? parseJws(given.token)?.payload["conditions"] : undefined;
   const tables = Array.isArray(claim) ? claim : [claim];
-  // The verifier has read the same claim with `conditionsSchema`.
+  // The cast is safe: the verifier has checked the same claim against `conditionsSchema`.
   return claim !== undefined && tables.length === principal.conditions.length ? (tables as ConditionTable[]) : null;
 }

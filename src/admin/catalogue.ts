@@ -1,9 +1,9 @@
 /**
- * The catalogue and the map, as the policy has them, with what the records know of their use.
+ * The scopes and routes of the policy, with what the records say about the use of the scopes.
  *
- * A scope's tokens are those that name it; one that holds it through a wildcard or another scope's `implies` stands under
- * the name that its record has. Counting goes along an index, one entry a live token.
- * Accepted: a page begins at a place in the file, so one that is asked for after a deployment may begin elsewhere.
+ * A scope's tokens are those that name it; a token that holds it through a wildcard or another scope's `implies` is counted
+ * for the name in its record only. Counting reads an index, one entry per live token.
+ * Accepted: a cursor is a position in the policy file, so after a deployment the next page may skip or repeat items.
  */
 import type { Policy } from "../policy/policy.ts";
 import type { RawPolicy } from "../policy/reading/schema.ts";
@@ -18,7 +18,7 @@ import type { Page } from "./tokens/records.ts";
 export const SCOPE_LIST = "scopes";
 export const ROUTE_LIST = "routes";
 
-/** Ids that are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */
+/** At most so many ids are listed for a scope; `token_count` counts all, `GET /tokens?scope=` pages through them. */
 const MOST_IDS = 100;
 
 type WrittenScope = RawPolicy["scopes"][string];
@@ -28,12 +28,12 @@ export interface ScopeItem extends Partial<Omit<WrittenScope, "description" | "o
   readonly description: string;
   readonly owner: string;
   readonly implies: readonly string[];
-  /** The keys of the routes that ask for it by name. */
+  /** The keys of the routes that require it by name. */
   readonly routes: readonly string[];
-  /** Live tokens that name it, at most a hundred. */
+  /** The ids of live tokens that name it, at most a hundred. */
   readonly tokens: readonly string[];
   readonly token_count: number;
-  /** When it last let a request through, as far as it was written down. */
+  /** When a request was last allowed by it, as far as `usage.ts` has recorded it. */
   readonly last_decided_at: string | null;
 }
 
@@ -46,7 +46,7 @@ interface ScopeUse {
   readonly last_at: number | null;
 }
 
-/** One page of the catalogue, in the order of the file, the built-in scopes first. */
+/** One page of the scopes, the built-in ones first, then in the order of the policy file. */
 export async function listScopes(
   db: D1Database,
   policy: Policy,
@@ -76,7 +76,7 @@ export async function listScopes(
   return { items, ...rest };
 }
 
-/** One row a scope. */
+/** The query for the use of these scopes: one row per scope. */
 export function scopesStatement(db: D1Database, names: readonly string[], nowSeconds: number): D1PreparedStatement {
   return db
     .prepare(
@@ -90,7 +90,7 @@ export function scopesStatement(db: D1Database, names: readonly string[], nowSec
     .bind(JSON.stringify(names), nowSeconds);
 }
 
-/** One page of the operator's routes, in the order of the file. A scope, or a list of them, is told as `all`. */
+/** One page of the policy's routes, in the order of the file. A route written as a scope or list of scopes is shown as `all`. */
 export function listRoutes(policy: Policy, page: PageOf): Page<RouteItem> {
   const { items, ...rest } = cut(ROUTE_LIST, policy.routes, page);
   return { items: items.map(routeItem), ...rest };

@@ -1,21 +1,21 @@
 /**
- * Where a list goes on: an opaque text that the next call hands back.
+ * The position at which the next page of a list begins, as an opaque text that the client sends back.
  *
- * Guarantees: a cursor that was changed, cut or made for another list or other filters is not read.
- * Accepted: the checksum keeps out accidents and play, not an adversary. A forged cursor only moves the place where a
- * page begins; what a caller may see is decided by the query, on every page.
+ * Guarantees: a cursor that was modified, truncated, or made for another list or other filters is refused.
+ * Accepted: the checksum stops accidents, not an attacker. A forged cursor only changes where a page begins; on every page
+ * the query decides what the caller may see.
  */
 
-/** What the last row of a page was sorted by: its number, or its name and number. */
+/** The sort key of the last row of a page: its number, or its name and number. */
 export type Position = readonly [number: number] | readonly [name: string, number: number];
 
-/** `list` names the list and its filters; both ends must agree on it. */
+/** Encodes a position. `list` names the list and its filters; `parseCursor` must be given the same. */
 export function formatCursor(list: string, position: Position): string {
   const text = JSON.stringify(position);
   return toBase64url(`${checksum(list, text)}${text}`);
 }
 
-/** The position that `formatCursor` wrote for the same list; `null` for any other text. */
+/** The position that `formatCursor` encoded for the same list; `null` for any other text. */
 export function parseCursor(list: string, cursor: string): Position | null {
   const plain = fromBase64url(cursor);
   if (plain === null) return null;
@@ -40,7 +40,7 @@ function isPlace(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
-/** Two FNV-1a hashes of 32 bits, of the text forwards and with another seed, as 14 digits of base 36. */
+/** Two 32-bit FNV-1a hashes of the same text with different seeds, as 14 digits of base 36. */
 function checksum(list: string, text: string): string {
   const hash = (seed: number): string => {
     let value = seed;
@@ -58,7 +58,7 @@ function toBase64url(text: string): string {
     .replaceAll("=", "");
 }
 
-/** Strict: the text must be the one spelling that `toBase64url` gives. */
+/** Strict: accepts only the encoding that `toBase64url` gives. */
 function fromBase64url(text: string): string | null {
   if (text.length > 2048 || !/^[A-Za-z0-9_-]+$/.test(text)) return null;
   try {

@@ -1,8 +1,8 @@
 /**
- * `POST /explain`: what the gateway would answer to a call, step by step, by the functions that enforce.
+ * `POST /explain`: what the gateway would answer to a call, step by step, from the functions that enforce.
  *
- * A token is verified, and asked whether it is revoked, as if it came now; `at` moves only the clock that decides.
- * Accepted: it tells what the policy allows, addresses and hours too, to those who may read the policy.
+ * A token is verified as if it arrived now; its lifetime, its revocation (by the current list) and the decision are judged at
+ * `at`. Accepted: this shows what the policy allows, addresses and hours too, to every caller who may read the policy.
  */
 import * as v from "valibot";
 import { parseAddress } from "../policy/conditions/cidr.ts";
@@ -59,7 +59,7 @@ export interface ExplainSurroundings {
   readonly feed: Pick<RevocationFeed, "ready" | "isRevoked">;
 }
 
-/** Explains a call. `nowMilliseconds` is the clock; `at` in the body goes before it. */
+/** Explains a call. `nowMilliseconds` is the current time; `at` in the body overrides it where the file comment says so. */
 export async function explainCall(
   surroundings: ExplainSurroundings,
   body: ExplainBody,
@@ -127,7 +127,7 @@ async function callerOfToken(
   };
 }
 
-/** What its scopes grant is a matter of time. */
+/** The principal with the grant that its scopes have at `nowSeconds`: scopes end at their sunset. */
 function atTime(policy: Policy, principal: Principal, nowSeconds: number): Principal {
   return {
     ...principal,

@@ -1,21 +1,21 @@
 /**
- * D1 may hang: nothing of the admin API waits for it without end. What comes too late is thrown as any other outage.
+ * Time limits for D1, which may hang: the admin API never waits for it without limit. A timeout is an outage like any other.
  *
- * Accepted: a write that came too late may have taken place all the same; the audit log says whether it did, and an
- * `Idempotency-Key` keeps a retry from making a second token.
+ * Accepted: a write that timed out may still have been committed; the audit log shows whether it was, and an
+ * `Idempotency-Key` prevents a retry from issuing a second token.
  */
 import { withDeadline } from "../deadline.ts";
 import { D1_MILLISECONDS } from "../revocation/revocation-log.ts";
 
-/** A batch may write the records of all tokens of a subject. */
+/** Longer than for a query: a batch may write the records of all tokens of a subject. */
 const BATCH_MILLISECONDS = D1_MILLISECONDS * 3;
 
-/** What a query finds, or a rejection after five seconds. */
+/** The result of a query; rejects after five seconds. */
 export function found<T>(query: Promise<T>): Promise<T> {
   return withDeadline(query, D1_MILLISECONDS, "D1");
 }
 
-/** What a batch comes to, or a rejection after fifteen seconds. */
+/** The results of a batch; rejects after fifteen seconds. */
 export function batched<T = unknown>(
   db: D1Database,
   statements: readonly D1PreparedStatement[],

@@ -1,4 +1,4 @@
-/** Points in time as the admin API writes and reads them: RFC 3339 in UTC outside, seconds since the epoch inside. */
+/** Times of the admin API: RFC 3339 on the wire (responses in UTC), seconds since the epoch inside. */
 import { isRealDay } from "../policy/day.ts";
 
 const PATTERN = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.\d{1,9})?(?:Z|[+-](\d{2}):(\d{2}))$/;
@@ -12,14 +12,14 @@ export function formatInstant(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 
-/** As `formatInstant`; `null` for none. */
+/** Like `formatInstant`; `null` stays `null`. */
 export function formatInstantOrNull(seconds: number | null): string | null {
   return seconds === null ? null : formatInstant(seconds);
 }
 
 /**
- * Reads an RFC 3339 §5.6 date-time, fractions of a second too; `null` where the text is none, the day does not exist, or the
- * time, rounded up to a second, cannot be written in UTC.
+ * Parses an RFC 3339 §5.6 date-time into seconds, which may have a fraction; `null` where the text is not one, the day does
+ * not exist, or the time in UTC, rounded up to a second, has no four-digit year.
  */
 export function parseInstant(text: string): number | null {
   const match = PATTERN.exec(text);

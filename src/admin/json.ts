@@ -1,5 +1,5 @@
 /**
- * JSON read strictly: UTF-8, one value, and no object that says a member twice (RFC 8259 §4 leaves open which counts).
+ * Strict JSON: UTF-8, one value, and no object with duplicate members (RFC 8259 §4 leaves open which one counts).
  *
  * Leaves to the schemas: which members an object may have.
  */
@@ -10,7 +10,7 @@ export type StrictJson =
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Reads a JSON text. The message says what is wrong with it, and quotes nothing of it but a member's name. */
+/** Parses a JSON text. The message of a failure quotes nothing of the text except the name of a duplicate member. */
 export function parseStrictJson(bytes: Uint8Array): StrictJson {
   let text: string;
   let value: unknown;
@@ -29,9 +29,9 @@ export function parseStrictJson(bytes: Uint8Array): StrictJson {
   return { ok: true, value };
 }
 
-/** The first member name that an object of a valid JSON text says twice, however it is escaped. */
+/** The first duplicate member name in an object of a valid JSON text, compared after unescaping; `null` if there is none. */
 function repeatedMember(text: string): string | null {
-  /** One entry for each object or array around the place that is read: an object's members, or `null`. */
+  /** One entry per object or array that encloses `at`: the member names of an object so far, `null` for an array. */
   const around: (Set<string> | null)[] = [];
   const string = /"(?:[^"\\]|\\.)*"/y;
   const colon = /\s*:/y;

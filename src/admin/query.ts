@@ -1,6 +1,6 @@
 /**
- * The query of a list: filters, `limit` and `cursor`, read strictly. What is not known, said twice, empty or out of
- * bounds is a fault; a filter with a typing error must not list everything.
+ * The query of a list: filters, `limit` and `cursor`, read strictly. An unknown, repeated, empty or out-of-range parameter
+ * is a fault: a filter with a typing error must not list everything.
  */
 import * as v from "valibot";
 import type { FieldError } from "../denial.ts";
@@ -52,7 +52,7 @@ export interface PageOf {
   readonly after: Position | null;
 }
 
-/** Reads a query by its schema. */
+/** Reads a query by its schema, or refuses with every fault. */
 export function readQuery<Schema extends v.GenericSchema>(
   schema: Schema,
   search: URLSearchParams,
@@ -68,7 +68,7 @@ export function readQuery<Schema extends v.GenericSchema>(
   return result.success && errors.length === 0 ? done(result.output) : refused("request_invalid", errors);
 }
 
-/** The page that a query asks for, of the list of that name. */
+/** The page that a query asks for; `list` is the list's name, for its cursors. */
 export function pageOf(
   query: { limit?: string | undefined; cursor?: string | undefined },
   list: string,

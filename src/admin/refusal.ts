@@ -1,4 +1,4 @@
-/** The admin API's own ways to say no, as values; `app.ts` renders them with `denialResponse`, like any other refusal. */
+/** The admin API's refusals, as values; `app.ts` renders them with `denialResponse`, as the gateway does its own. */
 import type { Denial, FieldError } from "../denial.ts";
 
 export type Refusal = Extract<Denial, { readonly errors: readonly FieldError[] }>;
@@ -15,7 +15,7 @@ export function done<T>(value: T): Outcome<T> {
   return { ok: true, value };
 }
 
-/** `record`: what the refusal is about, where the caller may see it; it stands in the problem document. */
+/** `record`: the record that caused the refusal, if the caller may see it; it becomes part of the problem document. */
 export function refused(reason: Refusal["reason"], errors: readonly FieldError[], record?: unknown): Refused {
   return { ok: false, refusal: { reason, errors, ...(record === undefined ? {} : { record }) } };
 }

@@ -1,13 +1,13 @@
 /**
- * Who used what, and when last: gathered in memory on the request's way, written in batches behind responses.
+ * Which tokens and scopes are used, and when last: counted in memory, written to D1 in batches after responses.
  *
- * Guarantees: counting is synchronous, allocates nothing for a token that is known, and never makes a request wait or
- * fail. A use is written within `FLUSH_MILLISECONDS` and the time of two batches, though no other follow, unless its token
- * was written less than a minute ago: a token, and a scope, is written at most once a minute by an isolate. `last_used_at`
- * is the last use that any of them has written, and never goes back.
- * Accepted: what an isolate has not written when it is evicted is lost, and so is what comes beyond `MOST_TOKENS` between
- * two batches. Counts are for seeing what is used, not for billing.
- * Counts only tokens of this gateway, which have records; scopes count whoever's token it was.
+ * Guarantees: counting is synchronous, allocates nothing for a known token, and never delays or fails a request. An isolate
+ * writes each token and each scope at most once a minute. A use is written within `FLUSH_MILLISECONDS` plus the time of two
+ * batches, even if no request follows, unless its token or scope was written less than a minute ago. `last_used_at` is the
+ * latest use that any isolate has written, and never goes back.
+ * Accepted: uses that an isolate has not written when it is evicted are lost, and so are those of new tokens beyond
+ * `MOST_TOKENS` between two batches. Counts show what is in use; they are not for billing.
+ * Tokens: only this gateway's, because only they have records. Scopes: also through other issuers' tokens.
  */
 import type { Alternative } from "../policy/route.ts";
 import type { Principal } from "../token/principal.ts";
@@ -20,7 +20,7 @@ export type CountUse = (
 ) => void;
 
 interface Uses {
-  /** Since the last write. */
+  /** Uses since the last write. */
   count: number;
   lastAt: number;
   writtenAt: number;
@@ -29,15 +29,15 @@ interface Uses {
 const FLUSH_MILLISECONDS = 4_000;
 const WRITE_MILLISECONDS = 60_000;
 const MOST_TOKENS = 10_000;
-/** A batch that has not ended by then is not waited for any more. */
+/** After this long a batch counts as lost, and the next use starts another. */
 const GIVE_UP_MILLISECONDS = 15_000;
 const DAY_MILLISECONDS = 86_400_000;
 
-/** A function that counts one allowed request. `report` hears of a batch that failed; its uses are counted again. */
+/** Returns a function that counts one allowed request. Calls `report` if a batch fails; its uses then go into the next batch. */
 export function createUsage(db: D1Database, report: (error: unknown) => void): CountUse {
   const tokens = new Map<string, Uses>();
   const alternatives = new Map<Alternative, Uses>();
-  /** Until when a batch is on its way or waits for its time; another is begun after it. */
+  /** Until then a batch is in progress or waiting, and no other is started. */
   let busyUntil = 0;
   let lastFlushAt = 0;
 
@@ -56,7 +56,7 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
     }
   }
 
-  /** A use while the batch is on its way is left to it, and one of a batch that failed: no other may come to write them. */
+  /** Writes a batch, then once more: no later request may come to write uses made meanwhile, or those of a failed batch. */
   async function flushTwice(atMilliseconds: number, wait: number): Promise<void> {
     try {
       await delay(wait);
@@ -80,7 +80,7 @@ export function createUsage(db: D1Database, report: (error: unknown) => void): C
   };
 }
 
-/** Counts a use, and tells whether it should be written soon. */
+/** Counts a use; returns whether a write is due for it. */
 function count<Key>(uses: Map<Key, Uses>, key: Key, nowMilliseconds: number): boolean {
   const known = uses.get(key);
   if (known === undefined) {
@@ -110,7 +110,7 @@ function hasDue<Key>(all: Map<Key, Uses>, nowMilliseconds: number): boolean {
   return false;
 }
 
-/** What is due, set to nothing. */
+/** Removes and returns the counts that are due to be written. */
 function take<Key>(all: Map<Key, Uses>, nowMilliseconds: number): Taken<Key>[] {
   const taken: Taken<Key>[] = [];
   for (const [key, uses] of all) {
@@ -129,7 +129,7 @@ function giveBack(taken: readonly Taken<unknown>[]): void {
   }
 }
 
-/** What was written and not used for a minute needs no place in memory. */
+/** Forgets tokens that were written and have not been used for a minute. */
 function forgetIdle(uses: Map<string, Uses>, nowMilliseconds: number): void {
   for (const [key, { count, writtenAt }] of uses) {
     if (count === 0 && nowMilliseconds - writtenAt >= WRITE_MILLISECONDS) uses.delete(key);
@@ -172,7 +172,7 @@ const ADD_USES = "INSERT INTO usage (kind, name, day, count, last_at)";
 const ON_KNOWN_DAY = `ON CONFLICT (kind, name, day)
   DO UPDATE SET count = count + excluded.count, last_at = max(last_at, excluded.last_at)`;
 
-/** The second and the day of a use. */
+/** The second and the day of a use, both since the epoch. */
 function times(milliseconds: number): [seconds: number, day: number] {
   return [Math.floor(milliseconds / 1000), Math.floor(milliseconds / DAY_MILLISECONDS)];
 }

@@ -1,15 +1,15 @@
 /**
  * Writes and their rows in the audit log: one D1 batch, which is one transaction.
  *
- * Guarantees: a row in the log exactly where there was an effect. The row is written first, on the condition of the
- * effect; the other statements of the batch ask whether it is there (`WRITTEN`). Two calls at once therefore end as if
+ * Guarantees: the log has a row if and only if the write took effect. The row is inserted first, if the write's condition
+ * holds; the statements after it have an effect only if the row exists (`written`). Concurrent calls therefore end as if
  * one had come after the other.
  */
 import type { Principal } from "../token/principal.ts";
 
-/** One write: who does it, when, and from where. */
+/** One write: who does it, when, and from which address. */
 export interface Write {
-  /** Made anew for each write; never shown. */
+  /** Unique to this write; never shown. */
   readonly id: string;
   readonly nowSeconds: number;
   readonly actor: Pick<Principal, "issuer" | "subject" | "tokenId">;
@@ -39,7 +39,7 @@ export function sql(text: string, ...values: readonly (string | number | null)[]
   return { text, values };
 }
 
-/** The row of a write, if `condition` holds. The first statement of its batch. */
+/** Inserts the audit row of a write if `condition` holds. In the batch it must precede the statements that use `written`. */
 export function auditStatement(db: D1Database, write: Write, entry: AuditEntry, condition: Sql): D1PreparedStatement {
   return statement(
     db,
@@ -62,7 +62,7 @@ export function auditStatement(db: D1Database, write: Write, entry: AuditEntry, 
   );
 }
 
-/** Holds in the statements after the row of a write, if it was written. */
+/** The condition for the later statements of a batch: the audit row of the write was inserted. */
 export function written(write: Write): Sql {
   return sql("EXISTS (SELECT 1 FROM audit WHERE write = ?)", write.id);
 }

@@ -1,7 +1,7 @@
 /**
- * What is asked to be revoked: the body's shape, and each entry as the list keeps it, or what is wrong with it.
+ * The body of `POST /revocations`: its schema, and its conversion into entries of the list, or the faults in them.
  *
- * Guarantees: of a token that is handed in whole, its issuer and its name are kept, nothing else.
+ * Guarantees: of a token that is submitted whole, only its issuer and its name are kept.
  */
 import * as v from "valibot";
 import type { Policy } from "../../policy/policy.ts";
@@ -10,7 +10,7 @@ import { REVOCATION_KINDS } from "../../revocation/revocation.ts";
 import { holdsToken, tokenName } from "../../revocation/token-name.ts";
 import { parseInstant } from "../instant.ts";
 
-/** Of a name by itself. One that comes in its token is taken as it is: there is no token that cannot be revoked. */
+/** For a name that is given directly. A name taken from a whole token may be longer, so that every token can be revoked. */
 const LONGEST_NAME = 512;
 const LONGEST_VALUE = 16 * 1024;
 
@@ -52,7 +52,7 @@ export const revocationsSchema = v.union([
 export type RevocationsBody = v.InferInput<typeof revocationsSchema>;
 type RevocationBody = v.InferOutput<typeof revocationSchema>;
 
-/** A checked entry; `null` after telling its faults. */
+/** Checks one entry; calls `fault` for each fault, and then returns `null`. */
 export async function entryOf(
   body: RevocationBody,
   policy: Policy,
@@ -93,21 +93,21 @@ export async function entryOf(
   return { kind: body.kind, issuer, value, issuedBefore, expiresAt, reason: body.reason };
 }
 
-/** What may be a mistake in an entry that is taken; `null` where nothing is. */
+/** A warning for a valid entry that may be a mistake; `null` if there is none. */
 export function warningOf({ kind, issuer, value, issuedBefore }: NewRevocation, policy: Policy, nowSeconds: number) {
   const own = policy.gateway.publicUrl;
   const named = kind === "issuer" ? value : issuer;
   if (named !== own && !policy.issuers.some((known) => known.issuer === named)) {
     return "the policy does not know this issuer";
   }
-  // A time of this very second was rounded up to the next.
+  // `entryOf` rounds times up, so the present moment may have become the next second.
   const meetsWhatComes = issuedBefore === null || issuedBefore > nowSeconds + 1;
   return kind === "issuer" && value === own && meetsWhatComes
     ? "ends every token of this gateway, those to come too: none of its own can withdraw it"
     : null;
 }
 
-/** A whole second, rather too late than too early: both times end what they bound. */
+/** Rounds up to a whole second: both fields are upper bounds, and too late revokes more, never less. */
 function ceiling(instantText: string | undefined): number | null {
   const seconds = instantText === undefined ? null : parseInstant(instantText);
   return seconds === null ? null : Math.ceil(seconds);

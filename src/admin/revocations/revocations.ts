@@ -2,9 +2,9 @@
  * Revoking and withdrawing through the API; the list itself is `revocation/records.ts`.
  *
  * Guarantees: one entry or up to 5,000, all of them or none, each with its row in the audit log in the same batch. Of a
- * token that is handed in whole, its issuer and its name are kept, nothing else. The records of the tokens that an entry
- * meets by their id, an ancestor or their subject follow it in the same batch.
- * Accepted: an entry that expires, and one for a client, a key or an issuer, is enforced and not told by the records.
+ * token that is submitted whole, only its issuer and its name are kept. The same batch updates the records of the tokens
+ * that an entry matches by their id, an ancestor or their subject.
+ * Accepted: an entry that expires, or is for a client, a key or an issuer, is enforced but not shown in the tokens' records.
  */
 import type { FieldError } from "../../denial.ts";
 import type { Policy } from "../../policy/policy.ts";
@@ -40,7 +40,7 @@ export interface RevocationItem {
   readonly reason: string;
   readonly created_at: string;
   readonly created_by: string;
-  /** What may be a mistake: an issuer that the policy does not know, or the whole of this gateway. */
+  /** A possible mistake: the policy does not know the issuer, or the entry revokes all tokens of this gateway. */
   readonly warning?: string;
 }
 
@@ -88,7 +88,7 @@ export async function addToList(
   );
 }
 
-/** Withdraws an entry; `not_found` where there is none, and where it was withdrawn before. */
+/** Withdraws an entry; refuses with `not_found` if there is none or it was withdrawn before. */
 export async function withdraw(db: D1Database, write: Write, sequence: number): Promise<Outcome<RevocationItem>> {
   const entry = await getRevocation(db, sequence);
   if (entry === null) return noSuchEntry();

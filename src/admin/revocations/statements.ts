@@ -1,14 +1,14 @@
-/** What is written in one batch with new entries: their rows in the audit log, and the records that follow them. */
+/** Statements for the batch that adds entries: their rows in the audit log, and the updates of the tokens' records. */
 import type { Policy } from "../../policy/policy.ts";
 import type { NewRevocation } from "../../revocation/records.ts";
 import { formatInstantOrNull } from "../instant.ts";
 import { ancestorName } from "../tokens/grant.ts";
 import { sql, statement, type Write } from "../write.ts";
 
-/** D1 takes values of up to two megabytes. */
+/** A D1 value has at most two megabytes. */
 const ROWS_A_STATEMENT = 250;
 
-/** A row of the audit log for each entry, in a batch behind the statements that add them. */
+/** Inserts an audit row for each entry. Must come right after the statements that add the entries, in the same batch. */
 export function auditAll(db: D1Database, write: Write, entries: readonly NewRevocation[]): D1PreparedStatement[] {
   const statements: D1PreparedStatement[] = [];
   for (let from = 0; from < entries.length; from += ROWS_A_STATEMENT) {
@@ -47,7 +47,7 @@ export function auditAll(db: D1Database, write: Write, entries: readonly NewRevo
   return statements;
 }
 
-/** Lets the records of the tokens that the entries meet follow them. */
+/** Marks the records of the tokens that the entries match as revoked. Same batch, after the statements that add the entries. */
 export function followStatements(
   db: D1Database,
   policy: Policy,

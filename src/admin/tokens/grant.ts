@@ -1,13 +1,13 @@
 /**
- * What a token is issued with: exactly what was asked for, and never more than the caller may give away.
+ * What a new token is granted: exactly what was requested, and never more than the caller may grant.
  *
- * Guarantees, for a caller without `scopegate:admin`: at every moment of its life the new token may do nothing that the
- * caller's own may not. Its scopes, resources and expiry lie within the caller's, the caller's conditions are added, and
- * its age is counted from the caller's (`authenticatedAtSeconds`), so that issuing anew makes no token young again.
- * Leaves to `request.ts`: that what is asked for is well-formed and known to the policy.
+ * Guarantees, for a caller without `scopegate:admin`: at no time may the new token do anything that the caller's own token
+ * may not. Its scopes, resources and expiry are within the caller's, the caller's conditions are added, and its age is
+ * counted from the caller's (`authenticatedAtSeconds`), so that issuing a new token does not reset the age.
+ * Leaves to `request.ts`: that the request is well-formed and names only what the policy knows.
  *
- * Pure. Accepted: it judges by the policy of the day. Where a later policy takes `implies` away from a scope that the
- * caller held, a token that was issued with the implied scope keeps it until it expires or is revoked.
+ * Pure. Accepted: it decides by the current policy. If a later policy removes `implies` from a scope that the caller held,
+ * a token that was issued with the implied scope keeps that scope until it expires or is revoked.
  */
 import type { FieldError } from "../../denial.ts";
 import type { ConditionTable } from "../../policy/conditions/conditions.ts";
@@ -21,7 +21,7 @@ import {
 import { type Catalogue, covers, grantOf, has, isWildcard, type ScopeGrant } from "../../policy/scope.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
 
-/** The part of a caller that bounds what it may issue. */
+/** The part of a caller that limits what it may issue. */
 export interface Issuer {
   readonly issuer: string;
   readonly subject: string | null;
@@ -29,22 +29,22 @@ export interface Issuer {
   readonly tokenId: string;
   readonly ancestors: readonly string[];
   readonly own: boolean;
-  /** As the token names them, all of them in force. */
+  /** The scopes that the caller's token names, all of them in force. */
   readonly scopes: readonly string[];
   readonly grant: ScopeGrant;
   readonly allowList: AllowList;
-  /** As the claim says them; `null` where they cannot be told. */
+  /** The condition tables as the claim has them; `null` if they cannot be read. */
   readonly conditions: readonly ConditionTable[] | null;
-  /** From when its age counts. */
+  /** When the age of the caller's token begins (`Principal.issuedAtSeconds`). */
   readonly issuedAtSeconds: number | null;
-  /** As the verifier has cut it: no later than its scopes let it live. */
+  /** As the verifier has limited it by the `max_lifetime` of its scopes. */
   readonly expiresAtSeconds: number;
 }
 
-/** What is asked for, well-formed. */
+/** A well-formed request for a token. */
 export interface Asked {
   readonly scopes: readonly string[];
-  /** Absent: the caller's, for an administrator's token none. */
+  /** Absent: the caller's list; for an administrator, no list. */
   readonly allowList?: IssuableAllowList;
   readonly lifetimeSeconds?: number;
   readonly conditions: readonly ConditionTable[];
@@ -55,11 +55,11 @@ export interface Grant {
   readonly subject: string;
   readonly client: string;
   readonly scopes: readonly string[];
-  /** `null`: no list, which touches everything. */
+  /** `null`: no list; the token may touch everything. */
   readonly allowList: readonly string[] | null;
   readonly conditions: readonly ConditionTable[];
   readonly issuedAtSeconds: number;
-  /** From when its age counts: the issue of the eldest token that it descends from. */
+  /** When the token's age begins: at its issue, or earlier, inherited from the caller's token or the one it replaces. */
   readonly authenticatedAtSeconds: number;
   readonly expiresAtSeconds: number;
   /** The last of `ancestors`; `null` for a token that an administrator issued. */
@@ -67,15 +67,15 @@ export interface Grant {
   readonly ancestors: readonly string[];
 }
 
-/** Tokens that a token may be issued under. */
+/** The most ancestors that an issued token may have. */
 export const DEEPEST = 4;
-/** Tokens that one may descend from that was rotated by a token outside its own line; `token/` reads up to 16. */
+/** The most ancestors after a rotation, which adds the caller's to the old token's; `token/` accepts up to 16. */
 export const DEEPEST_ROTATED = 12;
 
-/** What the scopes of a gateway's own token, or of a verified caller, count as. */
+/** For `grantOf`: the scopes of this gateway's own tokens and of verified callers are all in force. */
 const IN_FORCE = { wildcards: true, admin: true };
 
-/** What a token with these scopes may live at most, and because of what: a scope, or `null` for the policy. */
+/** The longest lifetime of a token with these scopes, and the scope that limits it; `null`: `[tokens] max_lifetime` does. */
 export function longestLifetime(
   policy: Policy,
   scopes: readonly string[],
@@ -90,7 +90,7 @@ export function longestLifetime(
   return longest;
 }
 
-/** An administrator's grant: for any subject, bounded by the policy alone, the root of its own tree. */
+/** An administrator's grant: for any subject, limited only by the policy, and without ancestors. */
 export function rootGrant(
   policy: Policy,
   caller: Pick<Issuer, "subject">,
@@ -120,13 +120,13 @@ export function rootGrant(
 }
 
 export interface ChildGrant extends Grant {
-  /** The last moment to which the caller may give anything. */
+  /** The latest expiry that the caller may grant for these scopes. */
   readonly latestSeconds: number;
 }
 
 /**
- * A grant under the caller's own token: as asked for, or every way in which that exceeds what the caller holds.
- * `anyDepth`: for a rotation, which keeps the place in the tree that the old token had.
+ * A grant under the caller's own token: as requested, or a refusal with every way in which it exceeds what the caller
+ * holds. `anyDepth`: does not apply `DEEPEST`, for a rotation, which has a limit of its own (`DEEPEST_ROTATED`).
  */
 export function childGrant(
   policy: Policy,
@@ -184,16 +184,16 @@ export function childGrant(
 }
 
 /**
- * What a token is called among the `ancestors` of another: its id, for a token of this gateway; its issuer, a space and
- * its id for one of another issuer. No issuer has a space in it, and no id of this gateway.
+ * The name of a token in the `ancestors` of another: its id for a token of this gateway; else its issuer, a space and its
+ * id. Unambiguous: no issuer and no id of this gateway contains a space.
  */
 export function ancestorName(token: Pick<Issuer, "issuer" | "tokenId" | "own">): string {
   return token.own ? token.tokenId : `${token.issuer} ${token.tokenId}`;
 }
 
 /**
- * Whether the caller may give a scope away. A wildcard only by a wildcard that covers it: whoever holds every scope that
- * it covers today would else gain those of tomorrow.
+ * Whether the caller may grant a scope. A wildcard needs a wildcard of the caller that covers it: holding every scope that
+ * it covers today is not enough, because the policy may add more later.
  */
 function mayGive(catalogue: Catalogue, caller: Issuer, name: string): boolean {
   if (isWildcard(name)) return caller.scopes.some((held) => isWildcard(held) && covers(held, name));
@@ -201,15 +201,15 @@ function mayGive(catalogue: Catalogue, caller: Issuer, name: string): boolean {
   return scope !== undefined && has(caller.grant.granted, scope);
 }
 
-/** A target of a list: `*:*` only by a list that covers everything, `type:*` only by the type as a whole. */
+/** Whether a list covers a target: `*:*` needs a list that covers everything, `type:*` the whole type. */
 function coversTarget(list: AllowList, target: string): boolean {
   if (list.kind === "absent" || list.kind === "all") return true;
   return target !== "*:*" && listCovers(list, target);
 }
 
 /**
- * Until when the caller holds all that a token with these scopes would grant. A scope that implies another ends at its
- * sunset; a token that names the other would go on without it. Less the clock skew, which the new token would enjoy.
+ * Until when the caller holds everything that a token with these scopes would grant: a scope ends at its sunset, and a token
+ * that names the scope it implies would outlive it. Earlier by the clock skew, for which the new token is still accepted.
  */
 function heldUntil(policy: Policy, caller: Issuer, scopes: readonly string[], nowSeconds: number): number {
   const { catalogue } = policy;

@@ -1,8 +1,8 @@
 /**
- * `Idempotency-Key` on `POST /tokens`: a key makes one token a day, however often the call is sent.
+ * `Idempotency-Key` on `POST /tokens`: a key issues one token within a day, however often the call is repeated.
  *
- * Guarantees: what is kept is the caller, the key, a hash of the request and the id of what it made; never the token. So
- * a retry learns that it succeeded, and cannot be told the token again.
+ * Guarantees: stores only the caller, the key, a hash of the request and the id of the issued token, never the token. So a
+ * retry learns that the first call succeeded, but cannot get the token again.
  */
 import { formatAllowList } from "../../policy/resources/allow-list.ts";
 import type { Principal } from "../../token/principal.ts";
@@ -11,10 +11,10 @@ import { type Sql, sql, statement, type Write, written } from "../write.ts";
 import type { IssueRequest } from "./request.ts";
 
 export interface IdempotencyKey {
-  /** Whose key it is: keys of different callers do not meet. */
+  /** Whose key it is: equal keys of different callers are independent. */
   readonly caller: string;
   readonly key: string;
-  /** SHA-256 of what was asked for. */
+  /** SHA-256 of the request. */
   readonly fingerprint: string;
 }
 
@@ -25,7 +25,7 @@ export interface EarlierCall {
 
 const KEPT_SECONDS = 86_400;
 
-/** 1 to 255 visible ASCII characters; draft-ietf-httpapi-idempotency-key-header quotes them, most clients do not. */
+/** 1 to 255 visible ASCII characters. draft-ietf-httpapi-idempotency-key-header requires quotes; most clients send none. */
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** Reads the header of a call; `null` where it has none. */
@@ -38,7 +38,7 @@ export async function readIdempotencyKey(
   if (!KEY.test(key)) return invalid("Idempotency-Key", "must be 1 to 255 visible ASCII characters");
   const allowList = request.allowList === undefined ? null : formatAllowList(request.allowList);
   const fingerprint = await fingerprintOf({ ...request, allowList });
-  // A token without a subject is its own caller, and nobody's whose subject is called as it is.
+  // A token without a subject is a caller of its own; the `null` keeps its id from being taken for a subject.
   const named = subject === null ? [null, tokenId] : [subject];
   return done({ caller: JSON.stringify([issuer, ...named, ...elderIssuers]), key, fingerprint });
 }
@@ -48,7 +48,7 @@ async function fingerprintOf(request: unknown): Promise<string> {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Before the row of the write: forgets what is older than a day, and claims the key unless it is taken. */
+/** For the batch, before the audit row: deletes keys older than a day, and claims this key unless it is taken. */
 export function claimStatements(db: D1Database, use: IdempotencyKey, token: string, nowSeconds: number) {
   return [
     statement(db, sql("DELETE FROM idempotency WHERE created_at <= ?", nowSeconds - KEPT_SECONDS)),
@@ -66,7 +66,7 @@ export function claimStatements(db: D1Database, use: IdempotencyKey, token: stri
   ];
 }
 
-/** Whether this call has the key. */
+/** The condition that this call has claimed the key. */
 export function isClaimed(use: IdempotencyKey, token: string): Sql {
   return sql(
     "EXISTS (SELECT 1 FROM idempotency WHERE caller = ? AND key = ? AND token = ?)",
@@ -76,7 +76,7 @@ export function isClaimed(use: IdempotencyKey, token: string): Sql {
   );
 }
 
-/** After the row of the write: a call that had no effect does not keep the key. */
+/** For the batch, after the audit row: releases the key if the write had no effect. */
 export function releaseStatement(db: D1Database, write: Write, token: string): D1PreparedStatement {
   return statement(db, sql("DELETE FROM idempotency WHERE token = ? AND NOT", token), written(write));
 }

@@ -1,8 +1,8 @@
 /**
- * Issuing: from a request that is well-formed to a signed token and its record.
+ * Issuing: turns a well-formed request into a signed token and its record.
  *
- * Guarantees: nothing is signed before the grant has been judged, and no token leaves without its record and its row in
- * the audit log, which are one batch. The text of the token is in the answer and nowhere else.
+ * Guarantees: nothing is signed before the grant was checked, and no token is returned without its record and its row in
+ * the audit log, which are one batch. The token's text is in the response and nowhere else.
  */
 import type { Policy } from "../../policy/policy.ts";
 import { issueToken, newTokenId } from "../../token/issue.ts";
@@ -24,7 +24,7 @@ import { findStatement, findToken, recordOf, type TokenRecord, type TokenRow } f
 import type { IssueRequest } from "./request.ts";
 import { insertStatements, noAncestorEnded } from "./store.ts";
 
-/** What issuing needs: the policy, where records lie, and the key. */
+/** What issuing needs: the policy, the database of the records, and the signing key. */
 export interface Issuance {
   readonly policy: Policy;
   readonly db: D1Database;
@@ -33,10 +33,10 @@ export interface Issuance {
 
 export type IssuedToken = TokenRecord & { readonly token: string };
 
-/** A token over this is refused by every gateway (contract §3); `credentials_malformed` would be all its holder sees. */
+/** Every gateway refuses a longer token (contract §3), and its holder would only see `credentials_malformed`. */
 const LONGEST_TOKEN = 16 * 1024;
 
-/** Issues a token as asked, or says why not. `idempotency`: `null` where the call has no key. */
+/** Issues a token as requested, or refuses. `idempotency`: `null` if the call has no key. */
 export async function issue(
   issuance: Issuance,
   write: Write,
@@ -79,7 +79,7 @@ export async function issue(
   return asBefore(db, earlier, idempotency, nowSeconds);
 }
 
-/** Signs what was granted. Refuses what would be too long to use. */
+/** Signs a token for a grant; refuses one that would be too long to use. Does not check the grant. */
 export async function sign({ policy, signer }: Issuance, id: string, grant: Grant): Promise<Outcome<string>> {
   const token = await issueToken(signer, {
     issuer: policy.gateway.publicUrl,
@@ -89,7 +89,7 @@ export async function sign({ policy, signer }: Issuance, id: string, grant: Gran
     tokenId: id,
     issuedAtSeconds: grant.issuedAtSeconds,
     expiresAtSeconds: grant.expiresAtSeconds,
-    // A root that rotated itself descends from nothing, and is no younger for it.
+    // A token that rotated itself may have no ancestors, but keeps the beginning of its age.
     ...((grant.ancestors.length > 0 || grant.authenticatedAtSeconds < grant.issuedAtSeconds) && {
       authenticatedAtSeconds: grant.authenticatedAtSeconds,
     }),
@@ -105,7 +105,7 @@ export async function sign({ policy, signer }: Issuance, id: string, grant: Gran
   );
 }
 
-/** A grant as the audit log keeps it. */
+/** A grant as the audit log stores it. */
 export function grantedOf(name: string, grant: Grant) {
   return {
     name,
@@ -118,7 +118,7 @@ export function grantedOf(name: string, grant: Grant) {
   };
 }
 
-/** What a key's second use is told: the record that the first one made, or that it was another request. */
+/** The refusal of a key's second use: with the record that the first call made, or because the request differs. */
 async function asBefore(
   db: D1Database,
   earlier: EarlierCall,

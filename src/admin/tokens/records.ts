@@ -1,10 +1,10 @@
 /**
- * The records of issued tokens in D1: one by its id, pages of them by a filter.
+ * Reads the records of issued tokens in D1: one by its id, or pages by a filter.
  *
- * Guarantees: never a token, its signature or its hash. A page is one query along one index, whatever the filter; the
- * order is that of issue, the newest first (with `name`, that of the names), and a token that is issued meanwhile moves nothing.
- * Leaves to `schema.sql`: the triggers that keep what is filtered by in step.
- * Accepted: of several filters one chooses the index, and the others are held against each of its rows.
+ * Guarantees: a record never contains a token, its signature or its hash. A page is one query along one index, whatever the
+ * filter; pages are in the order of issue, the newest first (with `name`, by name), and new tokens do not shift them.
+ * Leaves to `schema.sql`: the triggers that keep the filter tables consistent with the tokens.
+ * Accepted: with several filters, one chooses the index, and the others are checked for each of its rows.
  */
 import type { ConditionTable } from "../../policy/conditions/conditions.ts";
 import type { Principal } from "../../token/principal.ts";
@@ -25,11 +25,11 @@ export interface TokenRecord {
   readonly conditions: readonly ConditionTable[];
   readonly issued_at: string;
   readonly expires_at: string;
-  /** In the future for a token that was rotated with an overlap. */
+  /** May be in the future, after a rotation with an overlap. */
   readonly revoked_at: string | null;
   readonly last_used_at: string | null;
   readonly created_by: { readonly issuer: string; readonly subject: string | null };
-  /** The id of the token that this one was issued under; of another issuer's, its issuer, a space and its id. */
+  /** The token that this one was issued under: its id, or for another issuer's token its issuer, a space and its id. */
   readonly parent: string | null;
   readonly status: TokenStatus;
 }
@@ -57,17 +57,17 @@ export interface TokenRow {
 }
 
 /**
- * Whose tokens a caller may see and end: `null` for everybody's. For a token of this gateway `elder` is the other issuer
- * that it descends from (`null`: from none): two issuers may give one name to two people.
+ * Whose tokens a caller may see and revoke; `null`: everybody's. If the caller's token is of this gateway, `elder` is the
+ * other issuer from which it descends (`null`: none): two issuers may use the same subject for two people.
  */
 export type Owner = { readonly issuer: string; readonly subject: string; readonly elder?: string | null } | null;
 
 export interface TokenFilter {
   readonly subject?: string | undefined;
-  /** The scope as the token names it. */
+  /** A scope or wildcard exactly as the token names it. */
   readonly scope?: string | undefined;
   readonly status?: TokenStatus | undefined;
-  /** What the name begins with, in this case. */
+  /** What the name begins with, case-sensitively. */
   readonly name?: string | undefined;
 }
 
@@ -76,7 +76,7 @@ export interface Page<T> {
   readonly cursor?: string;
 }
 
-/** A row as the API shows it at `nowSeconds`. */
+/** A row as the API shows it; `nowSeconds` decides its status. */
 export function recordOf(row: TokenRow, nowSeconds: number): TokenRecord {
   return {
     id: row.id,
@@ -106,7 +106,7 @@ export function ownerOf(principal: Pick<Principal, "issuer" | "subject" | "own" 
   return { issuer, subject: subject ?? "", ...(own ? { elder: elderIssuers[0] ?? null } : {}) };
 }
 
-/** The row of one token, or `null` where there is none that the owner may see. */
+/** The row of one token; `null` if there is none that the owner may see. */
 export async function findToken(db: D1Database, id: string, owner: Owner): Promise<TokenRow | null> {
   return await found(findStatement(db, id, owner).first<TokenRow>());
 }
@@ -129,7 +129,7 @@ function ownedBy(owner: NonNullable<Owner>): Sql {
   );
 }
 
-/** Whether a token descends from the same other issuer as the caller's, or like it from none. */
+/** The condition that a token descends from the same other issuer as the caller's token, or, like that, from none. */
 function sameLine({ elder }: NonNullable<Owner>): Sql {
   if (elder === undefined) return sql("TRUE");
   if (elder === null) return sql("NOT EXISTS (SELECT 1 FROM json_each(tokens.ancestors) WHERE instr(value, ' ') > 0)");
@@ -139,7 +139,7 @@ function sameLine({ elder }: NonNullable<Owner>): Sql {
   );
 }
 
-/** The query of one page; it asks for one row more than the page has, to know whether there is another page. */
+/** The query for one page. It asks for one row more than the page holds, to know whether another page follows. */
 export function pageStatement(
   db: D1Database,
   filter: TokenFilter,
@@ -152,7 +152,7 @@ export function pageStatement(
   let from = "tokens";
   let order = "tokens.number DESC";
 
-  // One of these leads; the others are held against its rows.
+  // The first filter present chooses the index; the others are checked for its rows.
   if (name !== undefined) {
     order = "tokens.name, tokens.number";
     conditions.push(sql("tokens.name < ?", `${name}\u{10ffff}`));
@@ -178,7 +178,7 @@ export function pageStatement(
       sql("EXISTS (SELECT 1 FROM token_scopes AS held WHERE held.scope = ? AND held.token = tokens.number)", scope),
     );
   }
-  // The + keeps a filter that does not lead from choosing the index, and then sorting.
+  // The unary + keeps SQLite from using the index on `subject`, which would then have to sort by name.
   if (subject !== undefined) conditions.push(sql(`${name === undefined ? "" : "+"}tokens.subject = ?`, subject));
   if (status !== undefined) conditions.push(hasStatus(status, page.nowSeconds));
 
@@ -201,7 +201,7 @@ function hasStatus(status: TokenStatus, now: number): Sql {
   }
 }
 
-/** One page of records, with the cursor of the next where there is one. `list` names the list to the cursor. */
+/** One page of records, with the cursor of the next if there is one. `list`: from `listName`. */
 export async function listTokens(
   db: D1Database,
   filter: TokenFilter,
@@ -217,7 +217,7 @@ export async function listTokens(
   return { items, cursor: formatCursor(page.list, position) };
 }
 
-/** The list's name to its cursors: what a cursor of another filter is not good for. */
+/** The list's name in its cursors. It includes the filter, so that a cursor is only valid with the same filter. */
 export function listName(filter: TokenFilter): string {
   const { subject, scope, status, name } = filter;
   return JSON.stringify(["tokens", subject ?? null, scope ?? null, status ?? null, name ?? null]);

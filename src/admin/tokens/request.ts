@@ -1,8 +1,8 @@
 /**
- * What `POST /tokens` may be asked for: its shape, and everything that the policy alone can say about it.
+ * The body of `POST /tokens`: its schema, and every check that needs only the policy.
  *
- * Guarantees: every fault is told at once, each with its field, before anything is signed or stored.
- * Leaves to `grant.ts`: whether the caller may.
+ * Guarantees: all faults are reported together, each with its field, before anything is signed or stored.
+ * Leaves to `grant.ts`: whether the caller may grant it.
  */
 import * as v from "valibot";
 import type { FieldError } from "../../denial.ts";
@@ -71,7 +71,7 @@ export interface IssueRequest extends Asked {
   readonly name: string;
 }
 
-/** Reads a body under a policy: what it asks for, or every fault of it. */
+/** Checks a body against the schema and the policy: the request, or a refusal with every fault. */
 export function readIssueRequest(body: unknown, policy: Policy, nowSeconds: number): Outcome<IssueRequest> {
   const errors = faultsOf(issueSchema, body);
   const table: Partial<Record<string, unknown>> = isTable(body) ? body : {};
@@ -100,7 +100,7 @@ function isList<T>(value: T | readonly T[]): value is readonly T[] {
   return Array.isArray(value);
 }
 
-/** The scopes that are asked for, each once, by name or as those of the bundle. */
+/** The requested scopes, each once: those named, or those of the bundle that are still granted. */
 function readScopes(
   table: Record<string, unknown>,
   policy: Policy,
@@ -141,7 +141,7 @@ function scopeFault(name: string, policy: Policy, nowSeconds: number): string | 
 }
 
 function readList(table: Record<string, unknown>, errors: FieldError[]): Asked["allowList"] {
-  // What is no array is the schema's to tell.
+  // If it is not an array, the schema has already reported that.
   if (!Array.isArray(table["allow_list"])) return undefined;
   const parsed = parseAllowList(table["allow_list"]);
   if (parsed.ok) return parsed.list;
@@ -169,7 +169,7 @@ function readLifetime(
   return seconds;
 }
 
-/** One fault a field and message. */
+/** Each fault once, at most a hundred. */
 function unique(errors: readonly FieldError[]): FieldError[] {
   return [...new Map(errors.map((error) => [`${error.field}\n${error.message}`, error])).values()].slice(0, 100);
 }

@@ -1,9 +1,9 @@
 /**
- * Ending a token by its id, with all that were issued under it.
+ * Revokes a token by its id, with all tokens that were issued under it.
  *
- * Guarantees: idempotent. However often and however many at once, there is one entry in the list and one row in the audit
- * log, and every answer has the same `sequence`. The entry is the token's own: a token that its subject's or an ancestor's
- * entry has ended already gets one too, and stays ended when the other is withdrawn.
+ * Guarantees: idempotent. However often and concurrently it is called, there is one entry in the list and one row in the
+ * audit log, and every answer has the same `sequence`. The entry is for the token's own id: a token that is already revoked
+ * by an entry for its subject or an ancestor gets one too, and stays revoked when the other entry is withdrawn.
  */
 import { batched } from "../in-time.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
@@ -14,7 +14,7 @@ import { endStatements, notEndedByItself, ownEntryStatement } from "./store.ts";
 
 export type RevokedToken = TokenRecord & { readonly sequence: number };
 
-/** Revokes a token now; `not_found` where there is none that the owner may see. */
+/** Revokes a token now; refuses with `not_found` if there is none that the owner may see. */
 export async function revoke(
   db: D1Database,
   issuer: string,

@@ -1,10 +1,10 @@
 /**
- * Rotation: a new token with the grants of an old one, which ends with its children after an overlap.
+ * Rotation: issues a new token with the grants of an old one, which is revoked with its children after an overlap.
  *
- * Guarantees: of two calls at once one rotates, and a token that has ended or is about to is not rotated. Without
- * `scopegate:admin` the new token is bounded by the caller's as well as by the old one, exactly as if it were issued
- * under the caller's: otherwise a narrow token could be turned into a wider one of the same subject. No token rotates one
- * that it descends from.
+ * Guarantees: of two concurrent calls only one rotates, and a token that has ended, or whose revocation is scheduled, is not
+ * rotated. Without `scopegate:admin` the new token is limited by the caller's token as well as by the old one, exactly as
+ * if it were issued under the caller's: otherwise a narrow token could be turned into a wider one of the same subject; and
+ * the caller cannot rotate an ancestor of its own token.
  */
 import * as v from "valibot";
 import type { ConditionTable } from "../../policy/conditions/conditions.ts";
@@ -28,7 +28,7 @@ export const rotateSchema = v.strictObject({
 
 export type RotateBody = v.InferOutput<typeof rotateSchema>;
 
-/** Rotates a token, or says why not: unknown to the owner, ended, or more than the caller holds. */
+/** Rotates a token, or refuses: the owner may not see it, it has ended, or it exceeds what the caller holds. */
 export async function rotate(
   issuance: Issuance,
   write: Write,
@@ -75,7 +75,7 @@ export async function rotate(
   return refused("conflict", [{ field: "id", message: "has expired, was revoked or was rotated" }]);
 }
 
-/** The old token's grants for as long as it was given them, counted from now. */
+/** The old token's grants with its original lifetime, counted from now; without `scopegate:admin`, limited by the caller's. */
 function grantAnew(
   { policy }: Issuance,
   caller: Issuer & { readonly isAdmin: boolean },
@@ -100,7 +100,7 @@ function grantAnew(
     ancestors,
   };
   if (caller.isAdmin) return done(same);
-  // The caller ends with the old token: a successor under the caller would be born ended, one beside it would escape.
+  // The caller is revoked with the old token: a successor under the caller would be too, one not under it would escape.
   if (caller.own && caller.ancestors.includes(old.id)) {
     return refused("grant_exceeds_issuer", [
       { field: "token", message: "the caller's descends from the one to rotate" },
@@ -113,7 +113,7 @@ function grantAnew(
   const bounded = childGrant(policy, caller, asked, nowSeconds, { anyDepth: true });
   if (!bounded.ok) return bounded;
   const { value: bound } = bounded;
-  // The old token may be the caller's own. It ends, and the new one must not end with it.
+  // The old token may be the caller's own: its revocation must not include the new one.
   const elders = [...new Set([...ancestors, ...bound.ancestors])].filter((name) => name !== old.id);
   if (elders.length > DEEPEST_ROTATED) {
     return refused("grant_exceeds_issuer", [{ field: "token", message: "descends from too many others" }]);
@@ -127,7 +127,7 @@ function grantAnew(
   });
 }
 
-/** Each table once: the caller's own are often the old token's already. */
+/** Each table once: the old token often has the caller's tables already. */
 function distinct(tables: readonly ConditionTable[]): ConditionTable[] {
   return [...new Map(tables.map((table) => [JSON.stringify(table), table])).values()];
 }

@@ -1,26 +1,26 @@
 /**
- * The statements that write token records and end them; each batch begins with its row of the audit log (`write.ts`).
+ * The statements that insert token records and revoke tokens; an audit row precedes them in their batch (`write.ts`).
  *
- * Guarantees: a revocation ends the token and all that descend from it, in the records as in the list that is enforced.
- * A token that is issued under one that was just ended is not written.
+ * Guarantees: a revocation ends the token and all its descendants, in the records as well as in the enforced list. No record
+ * is written for a token whose ancestor was revoked in the meantime.
  */
 
 import { type Sql, sql, statement, type Write, written } from "../write.ts";
 import type { Grant } from "./grant.ts";
 
-/** A token to write down. */
+/** A token to record. */
 export interface NewToken {
   readonly id: string;
   readonly name: string;
   readonly grant: Grant;
-  /** The id of the token that it takes the place of. */
+  /** The id of the token that it replaces. */
   readonly replaces: string | null;
 }
 
-/** Entries of the list stay this long past the last token that they could meet: more than any clock skew. */
+/** Entries expire this long after the last token that they match: more than any clock skew. */
 const MARGIN_SECONDS = 86_400;
 
-/** No token among its ancestors has ended. Those that this gateway has no record of are left to the list. */
+/** The condition that no ancestor is revoked. Ancestors without a record here are left to the revocation list. */
 export function noAncestorEnded(grant: Grant, nowSeconds: number): Sql {
   return sql(
     "NOT EXISTS (SELECT 1 FROM tokens WHERE id IN (SELECT value FROM json_each(?)) AND revoked_at <= ?)",
@@ -30,14 +30,14 @@ export function noAncestorEnded(grant: Grant, nowSeconds: number): Sql {
 }
 
 /**
- * Writes the record, if the write took place. Where an ancestor is about to end, it ends with it (`schema.sql`); where its
- * subject is cut off at this gateway, it has ended before its first use. `issuer`: this gateway's own.
+ * Inserts the record, if the audit row was written. If the revocation of an ancestor is scheduled, it includes the new token
+ * (`schema.sql`); if its subject is revoked at this gateway, it is revoked from the start. `issuer`: this gateway's own.
  */
 export function insertStatements(db: D1Database, write: Write, issuer: string, token: NewToken): D1PreparedStatement[] {
   return [recordStatement(db, write, token), cutOffStatement(db, issuer, token.id)];
 }
 
-/** Entries that expire are not told by records, as where an entry comes after the token. */
+/** Ignores entries that expire, as `followStatements` does: records never show them. */
 function cutOffStatement(db: D1Database, issuer: string, id: string): D1PreparedStatement {
   return statement(
     db,
@@ -82,19 +82,19 @@ function recordStatement(db: D1Database, write: Write, token: NewToken): D1Prepa
   );
 }
 
-/** The entries that have ended a token by its own id. Those of its subject or of an ancestor may be withdrawn by themselves. */
+/** The first entry that revokes a token by its own id. Entries for its subject or an ancestor can be withdrawn separately. */
 const OWN_ENTRIES = `SELECT entry.sequence FROM tokens JOIN token_revocations AS ending ON ending.token = tokens.number
   JOIN revocations AS entry ON entry.sequence = ending.sequence
   WHERE tokens.id = ? AND ending.at <= ? AND entry.kind = 'token' AND entry.issuer = ? AND entry.value = tokens.id
     AND NOT EXISTS (SELECT 1 FROM revocations AS later WHERE later.withdraws = entry.sequence)
   ORDER BY ending.at, entry.sequence LIMIT 1`;
 
-/** No entry of its own has ended the token by then. */
+/** The condition that no entry for the token's own id has revoked it by `atSeconds`. */
 export function notEndedByItself(token: { readonly issuer: string; readonly id: string }, atSeconds: number): Sql {
   return sql(`NOT EXISTS (${OWN_ENTRIES})`, token.id, atSeconds, token.issuer);
 }
 
-/** The sequence of the first entry that has ended the token by its own id. */
+/** Selects the sequence of the first entry that has revoked the token by its own id by `atSeconds`. */
 export function ownEntryStatement(
   db: D1Database,
   token: { readonly issuer: string; readonly id: string },
@@ -103,7 +103,7 @@ export function ownEntryStatement(
   return statement(db, sql(OWN_ENTRIES, token.id, atSeconds, token.issuer));
 }
 
-/** Ends a token of this gateway and its tree at `atSeconds`, if the write took place. */
+/** Revokes a token of this gateway and its descendants from `atSeconds` on, if the audit row was written. */
 export function endStatements(
   db: D1Database,
   write: Write,
@@ -144,7 +144,7 @@ export function endStatements(
   ];
 }
 
-/** Who wrote an entry of the list. */
+/** The `created_by` of an entry: the issuer, a space and the subject, or without one the token id. */
 export function actorName({ actor }: Write): string {
   return `${actor.issuer} ${actor.subject ?? actor.tokenId}`;
 }

@@ -1,6 +1,6 @@
 /**
- * `scopegate check`: every fault of a policy that does not load, else the findings of the rules. What stands before
- * each deployment (`[build]` in wrangler.toml), and what GitHub shows on a pull request.
+ * `scopegate check`: prints every fault of a policy that does not load, else the findings of the rules. Runs before each
+ * deployment (`[build]` in wrangler.toml), and gives GitHub the annotations of a pull request.
  */
 import { styleText } from "node:util";
 import { linesIn } from "../policy/faults.ts";
@@ -100,7 +100,7 @@ function paragraph(file: string, finding: Finding): string {
   return `${head}\n${styleText("dim", `    why:  ${finding.why}\n    mend: ${finding.mend}`)}`;
 }
 
-/** GitHub's workflow command: shown at its line of a pull request. */
+/** A GitHub workflow command, which annotates the line in a pull request. */
 function annotation(file: string, finding: Finding): string {
   const line = finding.line === null ? "" : `,line=${finding.line}`;
   const text = `${finding.at}: ${finding.message}. Why: ${finding.why}. Mend: ${finding.mend}.`;
@@ -108,7 +108,7 @@ function annotation(file: string, finding: Finding): string {
   return `::${finding.severity} file=${propertyText(file)}${line},title=${title}::${messageText(text)}`;
 }
 
-/** A message must not end its line, or a policy's text could write a workflow command of its own. */
+/** Escapes line ends, or a policy's text could inject a workflow command of its own. */
 function messageText(text: string): string {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }

@@ -1,8 +1,8 @@
 /**
- * What `scopegate explain` says of a token's own claims, on the machine of whoever has the token; the gateway tells a client
- * nothing of this.
+ * What `scopegate explain` says about a token's claims. It runs on the token holder's own machine; the gateway tells a
+ * client none of this.
  *
- * Guarantees: what a token says is quoted in ASCII and cut, so that it cannot write to a terminal.
+ * Guarantees: text from a token is quoted in ASCII and truncated, so that it cannot send control sequences to a terminal.
  */
 import { closest } from "../policy/near.ts";
 import type { IssuerPolicy, Policy } from "../policy/policy.ts";
@@ -12,22 +12,22 @@ import { OWN_SCOPES, scopesOf } from "../token/scopes.ts";
 const MOST_CHARACTERS = 200;
 const MOST_NAMES = 5;
 
-/** Why no issuer of the policy is the token's. */
+/** Explains that the policy does not name the token's issuer. */
 export function issuerWords(policy: Policy, payload: Jws["payload"]): string {
   const known = [policy.gateway.publicUrl, ...policy.issuers.map(({ issuer }) => issuer)];
   return `comes from an issuer that the policy does not name: ${differenceOf(payload, "iss", known, "has")}`;
 }
 
-/** Why its claims do not hold; `fault` is the word that the gateway logs. */
+/** Why the token is not valid; `fault` is the word that the gateway logs. */
 export function faultWords(fault: string, payload: Jws["payload"], audiences: readonly string[]): string {
   const why = fault === "audience" ? `: ${differenceOf(payload, "aud", audiences, "wants")}` : "";
   return `is not valid here: ${fault}${why}`;
 }
 
-/** `""` where the claim that names the scopes is there; `issuer` is `null` for this gateway's own tokens. */
+/** Says that the token has no scope claim; `""` if it has. `issuer`: `null` for this gateway's own tokens. */
 export function missingScopesWords(payload: Jws["payload"], issuer: IssuerPolicy | null): string {
   const policy = issuer ?? OWN_SCOPES;
-  // Only a token without the claim has what `legacyScopes` say.
+  // `legacyScopes` only has an effect on a token without the claim.
   const without = scopesOf(payload, { ...policy, legacyScopes: [] });
   const isThere = scopesOf(payload, { ...policy, legacyScopes: ["legacy"] }).length === without.length;
   if (isThere) return "";

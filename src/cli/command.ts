@@ -1,4 +1,4 @@
-/** What a command is, and how it ends: 0 yes, 1 no, 2 wrong usage. With --json its last word is JSON, whatever it is. */
+/** What a command is, and its exit codes: 0 yes, 1 no, 2 wrong usage. With --json every outcome is JSON on standard output. */
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 import { closest } from "../policy/near.ts";
 import type { Finding } from "./finding.ts";
@@ -11,16 +11,16 @@ export interface Command {
   readonly summary: string;
   /** Usage, options and examples. */
   readonly help: string;
-  /** Runs on the arguments behind its name. Throws `UsageError` for wrong usage and `Refusal` for a plain no. */
+  /** Runs with the arguments after its name. Throws `UsageError` for wrong usage and `Refusal` for a negative answer. */
   readonly run: (args: readonly string[]) => ExitCode | Promise<ExitCode>;
 }
 
-/** The caller has asked for something that the command does not understand: exit code 2. */
+/** Wrong usage, such as invalid arguments or an unreadable policy file: exit code 2. */
 export class UsageError extends Error {}
 
 /** The answer is no, and the message says why: exit code 1. */
 export class Refusal extends Error {
-  /** What is wrong with the policy, where that is why. */
+  /** The faults of the policy, if they are the reason. */
   readonly findings: readonly Finding[] | undefined;
 
   constructor(message: string, findings?: readonly Finding[]) {
@@ -29,7 +29,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Parses arguments strictly: an option that is not there, or has no value, is wrong usage. */
+/** Parses arguments strictly: an unknown option, or one without its value, is wrong usage. */
 export function parseArguments<const T extends ParseArgsOptionsConfig>(args: readonly string[], options: T) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
@@ -45,7 +45,7 @@ function unknownOption(option: string, known: readonly string[]): string {
   return `there is no option ${option}${near === null ? "" : `; did you mean --${near}?`}`;
 }
 
-/** Whether the arguments ask for JSON, even where they are wrong otherwise. */
+/** Whether the arguments request JSON, even if they are invalid otherwise. */
 export function asksForJson(args: readonly string[]): boolean {
   return args.some(
     (arg, at) => arg === "--json" || arg === "--format=json" || (arg === "json" && args[at - 1] === "--format"),

@@ -1,5 +1,5 @@
 /**
- * `.dev.vars`: the local secrets, in the form that wrangler reads (dotenv). Never committed, readable by its owner only.
+ * `.dev.vars`: the local secrets, in the format that wrangler reads (dotenv). Never committed, readable by its owner only.
  */
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseEnv } from "node:util";
@@ -9,13 +9,13 @@ export const DEV_VARS = ".dev.vars";
 
 export interface LocalKeys {
   readonly secret: string;
-  /** Whether they are those of `.dev.vars`, which no deployment has. */
+  /** Whether they come from `.dev.vars`: no deployment has these keys. */
   readonly ofDevVars: boolean;
 }
 
 /**
- * The signing keys of the environment, else of `.dev.vars` in the current directory; `null` where neither has them. Throws
- * `UsageError` where the environment's are empty: who has set them does not mean those of `.dev.vars`.
+ * The signing keys from the environment, else from `.dev.vars` in the current directory; `null` if neither has them. Throws
+ * `UsageError` if the environment variable is empty: whoever set it does not want the keys of `.dev.vars`.
  */
 export function localSigningKeys(): LocalKeys | null {
   const own = process.env["SIGNING_KEYS"];
@@ -27,14 +27,14 @@ export function localSigningKeys(): LocalKeys | null {
   return secret === null ? null : { secret, ofDevVars: true };
 }
 
-/** What `wrangler dev` gives the Worker: a secret from `.dev.vars` alone. */
+/** A secret from `.dev.vars` alone, as `wrangler dev` gives it to the Worker; `null` if it is missing or empty. */
 export function devVar(name: string): string | null {
   if (!existsSync(DEV_VARS)) return null;
   const value = parseEnv(readFileSync(DEV_VARS, "utf8"))[name];
   return value === undefined || value === "" ? null : value;
 }
 
-/** Adds a secret to `.dev.vars`, and makes the file where there is none; mode 600 either way. */
+/** Adds a secret to `.dev.vars`, creating the file if necessary; sets mode 600 in both cases. */
 export function addDevVar(name: string, value: string): void {
   if (/['\r\n]/.test(value)) throw new Error(`${name} cannot be written to ${DEV_VARS}`);
   const before = existsSync(DEV_VARS) ? readFileSync(DEV_VARS, "utf8") : "";

@@ -1,6 +1,6 @@
 /**
- * `scopegate explain`: whether a call would be allowed, which route decides and why, and what each requirement asks for.
- * Nothing is sent anywhere; the functions that enforce are asked.
+ * `scopegate explain`: whether a call would be allowed, which route decides and why, and what each requirement needs.
+ * Calls the functions that enforce; sends nothing anywhere.
  */
 import { styleText } from "node:util";
 import { parseAddress } from "../policy/conditions/cidr.ts";
@@ -120,7 +120,7 @@ function countryOf(text: string | undefined): string | null {
   return text ?? null;
 }
 
-/** Repeated headers are joined by a comma, as the runtime does it. */
+/** Joins repeated headers with a comma, as the runtime does. */
 function headersOf(written: readonly string[]): Map<string, string> {
   const headers = new Map<string, string>();
   for (const text of written) {
@@ -134,20 +134,20 @@ function headersOf(written: readonly string[]): Map<string, string> {
   return headers;
 }
 
-/** `hasToken`: of a token that exists; of one that was made up nothing is left to be asked. */
+/** `hasToken`: the caller is a real token, so assumptions about it are pointed out; a hypothetical one needs no check. */
 function print(policy: Policy, explanation: Explanation, hasToken: boolean): void {
   const { allowed, status, reason, mode, method, path, candidates, steps } = explanation;
   const isAssumed = hasToken && steps.some(({ assumed }) => assumed);
   const yes = isAssumed ? "allowed, as far as this machine can tell (see ~)" : "allowed";
   const outcome = allowed ? styleText("green", yes) : styleText("red", `${status} ${reason ?? ""}`);
-  // Who explains a strange path has it from a log: it must not write to the terminal.
+  // A strange path may come from a log: it must not send control sequences to the terminal.
   console.log(`${styleText("bold", `${method} ${printable(path)}`)}  ${outcome}`);
   for (const step of steps) console.log(line(step));
   const others = candidates.filter(({ won }) => !won);
   if (others.length > 0) console.log("\nOther routes whose pattern has this path:");
   for (const { route, why } of others) console.log(`  ${route}  ${styleText("dim", why)}`);
   if (allowed || mode === "enforce") return;
-  // What has no route, and what is the gateway's own, is refused in every mode.
+  // Calls without a route, and calls to the gateway's own routes, are refused in every mode.
   const isForwarded = policy.routes.some(({ key }) => key === explanation.route);
   const effect = isForwarded ? "the refusal would be logged and the call forwarded" : "this is refused there too";
   console.log(`\nReport mode: ${effect}.`);
@@ -161,7 +161,7 @@ function line({ step, passed, assumed, detail, needs }: Step): string {
     : `${text}\n${styleText("dim", `${" ".repeat(16)}needs ${needsText(step, needs)}`)}`;
 }
 
-/** What stands between the needs: of scopes one alternative is enough. */
+/** The separator between the needs of a step: for scopes, one alternative is enough. */
 const BETWEEN: Partial<Record<Step["step"], string>> = { scopes: ", or ", conditions: "; " };
 
 function needsText(step: Step["step"], needs: NonNullable<Step["needs"]>): string {

@@ -1,11 +1,11 @@
-/** What is told of a policy, one shape for every command: a finding of the rules, or a fault that stops the load. */
+/** A finding about a policy, with one shape for every command: from a rule, or a fault that prevents loading. */
 import type { Fault } from "../policy/faults.ts";
 import { INVALID, type Severity } from "../policy/review/rule.ts";
 
 export interface Finding {
   readonly rule: string;
   readonly severity: Severity;
-  /** Its place in the file, from 1; `null` where it has none. */
+  /** Its line in the file, from 1; `null` if it has none. */
   readonly line: number | null;
   readonly at: string;
   readonly message: string;
@@ -13,7 +13,7 @@ export interface Finding {
   readonly mend: string;
 }
 
-/** The faults that stop a load, in the order of the file. */
+/** The faults that prevent loading, as findings in the order of the file. */
 export function faultFindings(faults: readonly Fault[]): Finding[] {
   const { id, severity, why, mend } = INVALID;
   return faults
@@ -21,7 +21,7 @@ export function faultFindings(faults: readonly Fault[]): Finding[] {
     .sort(byLine);
 }
 
-/** In the order of the file, then as they came; those without a line last. */
+/** Compares by line; findings without a line come last. */
 export function byLine(first: Finding, second: Finding): number {
   return (first.line ?? Number.MAX_SAFE_INTEGER) - (second.line ?? Number.MAX_SAFE_INTEGER);
 }

@@ -1,6 +1,6 @@
 /**
- * A token's holder for `scopegate explain`, without trusting the token: what was not checked is said. One of this gateway is
- * verified where the local signing keys can; of another issuer's only the claims are judged, nothing is fetched.
+ * The caller behind a token, for `scopegate explain`. Does not trust the token: whatever was not checked is marked as assumed.
+ * Verifies a token of this gateway if the local signing keys can; judges only the claims of other issuers', fetching nothing.
  */
 
 import { readConditions } from "../policy/conditions/conditions.ts";
@@ -20,7 +20,7 @@ import { signingKeysFrom } from "./local-token.ts";
 
 type Refused = Extract<Caller, { kind: "refused" }>;
 
-/** Who holds this token under this policy at `nowSeconds`, as far as it can be told from here. */
+/** The caller that this token stands for at `nowSeconds`, as far as this machine can tell; or why it is refused. */
 export async function callerOfToken(policy: Policy, token: string, nowSeconds: number): Promise<Caller> {
   if (credentials(`Bearer ${token}`).kind !== "bearer") {
     return refused("credentials", "credentials_malformed", "is no bearer token (RFC 6750 §2.1)");
@@ -42,7 +42,7 @@ function unreadable(token: string): string {
     : "is not a whole JWT (three parts joined by dots): was it cut off?";
 }
 
-/** The caller, verified or refused; or why the local keys cannot tell. */
+/** The caller, verified or refused; or a text that says why the local keys cannot decide. */
 async function verifyLocally(
   policy: Policy,
   token: string,

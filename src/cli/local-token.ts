@@ -1,6 +1,6 @@
 /**
- * Tokens signed with the local signing keys, so that nobody needs an identity provider, or a deployed gateway, to begin.
- * They have no record: a gateway that has the same keys accepts them, and revokes them by their `jti`.
+ * Tokens signed with the local signing keys, so that a first try needs no authorization server and no deployed gateway.
+ * They have no record: a gateway with the same keys accepts them, and can revoke them by their `jti`.
  */
 
 import { closest } from "../policy/near.ts";
@@ -13,7 +13,7 @@ import { Refusal } from "./command.ts";
 import { addDevVar, DEV_VARS } from "./dev-vars.ts";
 
 export interface Lifetime {
-  /** `Infinity` where it is over what any policy can say. */
+  /** `Infinity` if it is longer than a policy can express. */
   readonly seconds: number;
   readonly written: string;
 }
@@ -21,17 +21,17 @@ export interface Lifetime {
 export interface LocalTokenRequest {
   readonly scopes: readonly string[];
   readonly subject: string;
-  /** `null`: the policy's default, cut to what the scopes allow. */
+  /** `null`: the policy's default, limited to what the scopes allow. */
   readonly lifetime: Lifetime | null;
   /** `null`: the token has no list. */
   readonly allowList: IssuableAllowList | null;
   readonly nowSeconds: number;
 }
 
-/** What a token of this gateway may name. */
+/** For `grantOf`: a token of this gateway may name wildcards and `scopegate:` scopes. */
 const ALL = { wildcards: true, admin: true };
 
-/** What a token of this gateway will say. Throws `Refusal` for what the policy does not allow. */
+/** The contents of a token of this gateway. Throws `Refusal` if the policy does not allow it. */
 export function planLocalToken(policy: Policy, request: LocalTokenRequest): TokenContents {
   const { scopes, subject, allowList, nowSeconds } = request;
   checkScopes(policy, scopes, nowSeconds);
@@ -50,7 +50,7 @@ export function planLocalToken(policy: Policy, request: LocalTokenRequest): Toke
   };
 }
 
-/** Makes signing keys where there are none, as the first `npm start` does, and says so. */
+/** Creates signing keys in `.dev.vars`, as the first `npm start` does, and reports that to `tell`. */
 export async function freshSigningKeys(tell: (done: string) => void): Promise<string> {
   const keys = await generateSigningKeys();
   addDevVar("SIGNING_KEYS", keys);
@@ -58,7 +58,7 @@ export async function freshSigningKeys(tell: (done: string) => void): Promise<st
   return keys;
 }
 
-/** The local signing keys. Throws `Refusal` where they are not usable. */
+/** The local signing keys. Throws `Refusal` if they are unusable. */
 export async function signingKeysFrom(secret: string): Promise<SigningKeys> {
   try {
     return await loadSigningKeys(secret);
@@ -93,7 +93,7 @@ function lifetimeOf({ catalogue, tokens }: Policy, { scopes, lifetime, nowSecond
   throw new Refusal(`${lifetime.written} is over the ${durationText(most.seconds)} of ${most.whose}`);
 }
 
-/** A duration as the policy writes it, in the largest unit that leaves no rest. */
+/** A duration in the policy's syntax, in the largest unit that divides it evenly. */
 function durationText(seconds: number): string {
   for (const [unit, length] of [
     ["d", 86_400],

@@ -1,4 +1,4 @@
-/** The policy that a command works on: `scopegate.toml` in the current directory, or the file that is named. */
+/** The policy that a command works on: `scopegate.toml` in the current directory, or the file given. */
 import { readFileSync } from "node:fs";
 import { faultText, type Loaded, loadPolicy } from "../policy/load.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -7,7 +7,7 @@ import { faultFindings } from "./finding.ts";
 
 export const DEFAULT_POLICY = "scopegate.toml";
 
-/** Reads and loads a policy file. A file that cannot be read is wrong usage. */
+/** Reads and loads a policy file. Throws `UsageError` if the file cannot be read. */
 export function readPolicy(file: string): { readonly text: string; readonly loaded: Loaded } {
   let text: string;
   try {
@@ -18,7 +18,7 @@ export function readPolicy(file: string): { readonly text: string; readonly load
   return { text, loaded: loadPolicy(text) };
 }
 
-/** Reads a policy that has to be valid; its faults are the refusal. */
+/** Reads a policy that must be valid. Throws `Refusal` with its faults if it is not. */
 export function requirePolicy(file: string): Policy {
   const { loaded } = readPolicy(file);
   if (loaded.ok) return loaded.policy;

@@ -1,8 +1,8 @@
 /**
- * The commands behind their one name: which is meant, and how each ends.
+ * The `scopegate` program: selects the command, and turns its outcome into output and an exit code.
  *
- * Exit codes: 0 yes, 1 no, 2 wrong usage. What is asked for goes to standard output, everything else to standard error;
- * with --json an error goes to both.
+ * Exit codes: 0 yes, 1 no, 2 wrong usage. Results go to standard output, everything else to standard error. With --json an
+ * error is JSON on standard output; wrong usage is reported on standard error as well.
  */
 import { styleText } from "node:util";
 import { closest } from "../policy/near.ts";
@@ -27,7 +27,7 @@ Examples:
   npx scopegate token --scopes "charges:read charges:write" --lifetime 1h
 `;
 
-/** Runs the command that the arguments name, and tells how it ended. Throws only what is a bug. */
+/** Runs the command that the arguments name; resolves with its exit code. Rejects only because of a bug. */
 export async function scopegate(args: readonly string[]): Promise<ExitCode> {
   const [name, ...others] = args;
   if (name === undefined) {
@@ -69,7 +69,7 @@ function misused(error: string, command: string, isJson: boolean): ExitCode {
   return 2;
 }
 
-/** Messages quote arguments, which may come from a log. */
+/** Makes messages printable: they quote arguments, which may come from a log. */
 function complain(...lines: readonly string[]): void {
   const [first = "", ...others] = lines.map((line) => line.split("\n").map(printable).join("\n"));
   console.error([styleText("red", `scopegate: ${first}`, { stream: process.stderr }), ...others].join("\n"));

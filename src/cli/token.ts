@@ -1,4 +1,4 @@
-/** `scopegate token`: a token signed with the local signing keys, to try things with. */
+/** `scopegate token`: prints a token that is signed with the local signing keys, for trying things out. */
 
 import { parseDuration } from "../policy/duration.ts";
 import { hasControls } from "../request/controls.ts";
@@ -75,7 +75,7 @@ function tell(done: string): void {
 
 function lifetimeArgument(written: string | undefined): Lifetime | null {
   if (written === undefined) return null;
-  // What is a duration but longer than a policy can say is over every maximum: refused for that, and no wrong usage.
+  // A duration longer than a policy can express exceeds every maximum: refused for that, not as wrong usage.
   const seconds = parseDuration(written) ?? (/^[1-9][0-9]*[smhd]$/.test(written) ? Number.POSITIVE_INFINITY : 0);
   if (seconds === 0) throw new UsageError(`--lifetime takes a duration such as 15m, not "${written}"`);
   return { seconds, written };

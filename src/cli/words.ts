@@ -1,4 +1,4 @@
-/** Lists in one argument: `"a b"`, separated by white space. */
+/** Arguments that are lists, separated by white space: `"a b"`. */
 import type { Policy } from "../policy/policy.ts";
 import { type IssuableAllowList, parseAllowList } from "../policy/resources/allow-list.ts";
 import { UsageError } from "./command.ts";
@@ -7,7 +7,7 @@ function wordsOf(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== "");
 }
 
-/** The argument of `--scopes`, each once. A name with a comma is wrong usage, unless the policy has a scope of that name. */
+/** The scopes of `--scopes`, each once. A name with a comma is wrong usage, unless the policy has a scope of that name. */
 export function scopesArgument({ catalogue }: Policy, text: string): string[] {
   const names = [...new Set(wordsOf(text))];
   const joined = names.find((name) => name.includes(",") && !catalogue.byName.has(name));
@@ -15,7 +15,7 @@ export function scopesArgument({ catalogue }: Policy, text: string): string[] {
   return names;
 }
 
-/** The argument of `--allow-list`; `null` where it is absent. A target that is none is wrong usage. */
+/** The list of `--allow-list`; `null` if it is absent. An invalid target is wrong usage. */
 export function allowListArgument(text: string | undefined): IssuableAllowList | null {
   if (text === undefined) return null;
   const targets = wordsOf(text);

@@ -1,6 +1,6 @@
 /**
- * Calls to try, found in the policy by asking what enforces it: so they hold for whatever stands in `scopegate.toml`, not
- * for the demo's policy alone.
+ * Calls to try, found in the policy with the functions that enforce it, so that they fit any `scopegate.toml`, not only the
+ * demo's.
  */
 
 import type { Policy } from "../src/policy/policy.ts";
@@ -9,10 +9,10 @@ import { holderOfScopes } from "../src/policy/review/hypothetical.ts";
 import type { Route } from "../src/policy/route.ts";
 
 export interface DemoCalls {
-  /** What the demo token holds. */
+  /** The scopes of the demo token. */
   readonly scopes: readonly string[];
   readonly allowed: Call;
-  /** `null` where no route refuses these scopes. */
+  /** `null` if no route refuses a token with these scopes. */
   readonly wrongScope: Call | null;
 }
 
@@ -21,7 +21,7 @@ export interface Call {
   readonly path: string;
 }
 
-/** The first call that a token with one route's scopes may make, and one that it may not; `null` where there is none. */
+/** The first call that a token with one route's scopes may make, and one that it may not; `null` if it may make none. */
 export function demoCalls(policy: Policy, address: string, nowSeconds: number): DemoCalls | null {
   const routes = policy.routes.filter((route) => route.requirement.kind === "scopes");
   const reads = routes.filter((route) => methodOf(route) === "GET");
@@ -36,7 +36,7 @@ export function demoCalls(policy: Policy, address: string, nowSeconds: number): 
     };
     const allowed = ask(route);
     if (!allowed.answer.allowed) continue;
-    // In report mode what would be refused is forwarded all the same: then rather a read.
+    // Report mode forwards calls that would be refused, so prefer a read.
     const tried = policy.gateway.mode === "report" ? [...reads, ...routes] : routes;
     const refused = tried.map(ask).find(({ answer }) => answer.reason === "scope_insufficient");
     return { scopes: names, allowed: allowed.call, wrongScope: refused?.call ?? null };

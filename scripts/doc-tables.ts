@@ -1,6 +1,6 @@
 /**
- * The tables in the docs that are made from code: the reasons for a refusal, the rules of `scopegate check`, the keys of
- * the policy. Each stands between `<!-- generated:NAME -->` and `<!-- /generated -->`; the rest of a page is its author's.
+ * The tables in the docs that are generated from code: the reasons for a refusal, the rules of `scopegate check`, the keys of
+ * the policy. Each is between `<!-- generated:NAME -->` and `<!-- /generated -->`; the rest of a page is not touched.
  */
 import { REASONS } from "../src/denial.ts";
 import { INVALID, STALE_SILENCE } from "../src/policy/review/rule.ts";
@@ -13,7 +13,7 @@ const TABLES = new Map<string, () => string>([
   ["policy-keys", policyKeysTable],
 ]);
 
-/** A page with its tables made anew. Throws for a region whose name is no table, or that does not end. */
+/** A page with its tables regenerated. Throws if a region names an unknown table or has no end. */
 export function withTables(page: string): string {
   const made = page.replace(
     /(<!-- generated:([a-z-]+) -->\n)([\s\S]*?)(<!-- \/generated -->)/g,
@@ -62,7 +62,7 @@ function policyKeysTable(): string {
   return table(["key", "type", "default", "meaning"], rows);
 }
 
-/** One row a key that holds a value; tables are walked into, `NAME` stands for a name of the policy's own. */
+/** One row per key with a value, nested tables included; `NAME` stands for a name that the policy's author chooses. */
 function keysOf(schema: Schema, prefix: string): string[][] {
   const rows: string[][] = [];
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
@@ -79,7 +79,7 @@ function keysOf(schema: Schema, prefix: string): string[][] {
   return rows;
 }
 
-/** The table among what a named entry may be. */
+/** The form of a named entry that is a table, if it has one. */
 function namesTable(entry: Schema): Schema | undefined {
   return entry.properties === undefined ? entry.anyOf?.find(({ properties }) => properties !== undefined) : entry;
 }

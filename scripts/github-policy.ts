@@ -1,10 +1,10 @@
 /**
- * A real route map: GitHub's REST API, as the npm package `@octokit/openapi` describes it, as a policy. Each operation
- * becomes a route, each of its categories two scopes (`issues:read`, `issues:write`), and a path's owner or organization the
- * resource that it touches.
+ * A realistic policy: GitHub's REST API, as the npm package `@octokit/openapi` describes it. Each operation becomes a route,
+ * each category becomes up to two scopes (`issues:read`, `issues:write`), and a path's owner, organization or enterprise
+ * becomes the resource.
  *
- * `node scripts/github-policy.ts > scopegate.toml` prints it. It is input for tests and benches, not a policy to deploy: who
- * may do what with GitHub is GitHub's to say, and reading and writing is all that the method tells.
+ * `node scripts/github-policy.ts > scopegate.toml` writes it. It is input for tests and benchmarks, not a policy to deploy:
+ * GitHub itself decides who may do what, and the method only tells reading from writing.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -63,7 +63,7 @@ function multiSegmentNames(document: OpenApi, operation: Operation): Set<string>
   return names;
 }
 
-/** The scope that a call asks for. */
+/** The scope that a call requires. */
 export function scopeOf(operation: GithubOperation): string {
   return `${operation.category}:${operation.method === "GET" ? "read" : "write"}`;
 }
@@ -113,7 +113,7 @@ export function githubPolicy(operations: readonly GithubOperation[], publicUrl: 
   return `${lines.join("\n")}\n`;
 }
 
-/** A TOML basic string; JSON's escapes are TOML's. */
+/** A TOML basic string: TOML accepts JSON's escapes. */
 function quoted(text: string): string {
   return JSON.stringify(text);
 }

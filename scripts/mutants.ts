@@ -1,12 +1,12 @@
 /**
- * `npm run mutants`: changes the rooms that decide, and the command line, in thousands of small ways, one at a time, and
- * shows which changes no test notices. Exit code 0: at least 90 % are noticed in every room; 1: not; 2: wrong usage.
+ * `npm run mutants`: mutation testing. Makes thousands of small changes to `src/`, one at a time, and shows those that no test
+ * notices. Exit code 0: at least 90 % are noticed in every room (folder), and no accepted mutant is gone; 1: not; 2: wrong usage.
  *
- * A change that hangs a test counts as noticed, by the time limit, and is counted apart. Those of `test/mutants-accepted.json`
- * do the same as the original, each for the reason given there, and are subtracted.
+ * A mutant that hangs a test counts as noticed, in a column of its own. The mutants in `test/mutants-accepted.json` behave like
+ * the original, each for the reason given there, and are not counted.
  *
- * Trade-off: the tests run in Node, for speed, those of the worker project too (`mutants/stand-ins.ts`), and of the tests that
- * speak HTTP only those of the admin API are asked (`mutants/miniflare.ts`); so the figures are a lower bound. What is left to chance in a test has a fixed seed here.
+ * Trade-off: for speed all tests run in Node, those for workerd too (`mutants/stand-ins.ts`), and of the tests that use HTTP
+ * only the admin API's run (`mutants/miniflare.ts`); so the figures are a lower bound. Random tests use a fixed seed here.
  */
 import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -49,9 +49,9 @@ interface RoomResult {
 }
 
 interface Baseline {
-  /** Tests, as `file: name`, that fail without any change. */
+  /** Tests, as `file: name`, that fail even without a mutant. */
   readonly except: readonly string[];
-  /** By file of tests: for all of them, and for the longest of them. */
+  /** By test file: the time of all its tests, and of the longest. */
   readonly milliseconds: ReadonlyMap<string, number>;
   readonly longest: ReadonlyMap<string, number>;
 }
@@ -161,7 +161,7 @@ function roomOf(file: string): string {
   return file.split("/")[1] ?? "";
 }
 
-/** By room: the mutants to try, and how many there are to choose from. */
+/** By room: the mutants to try, and how many there are in all. */
 function chosenMutants(root: string, options: Options): Map<string, { mutants: Mutant[]; all: number }> {
   const chosen = new Map<string, { mutants: Mutant[]; all: number }>();
   for (const room of options.rooms) {
@@ -176,7 +176,7 @@ function chosenMutants(root: string, options: Options): Map<string, { mutants: M
   return chosen;
 }
 
-/** Chosen by a seeded shuffle (mulberry32), in the order of the files again. */
+/** A seeded random sample (mulberry32), in the original order. */
 function sampled(all: readonly Mutant[], count: number, seed: number): Mutant[] {
   let state = seed | 0;
   const random = (): number => {
@@ -190,7 +190,7 @@ function sampled(all: readonly Mutant[], count: number, seed: number): Mutant[] 
   return taken.sort((a, b) => a.index - b.index).map(({ mutant }) => mutant);
 }
 
-/** Runs every file of tests without a change: what fails then, fails for other reasons. */
+/** Runs every test file without a mutant, to exclude tests that fail for other reasons. */
 async function runBaseline(pool: Pool, tests: readonly string[]): Promise<Baseline> {
   const except: string[] = [];
   const milliseconds = new Map<string, number>();
@@ -223,7 +223,7 @@ async function tryAll(
   patience: number,
 ): Promise<Tried[]> {
   const tried: Tried[] = [];
-  /** By file of `src/` and of tests: how many mutants it noticed, so that the sharpest tests are asked first. */
+  /** By source file and test file: how many mutants the tests noticed, so that the most effective run first. */
   const sharp = new Map<string, number>();
   const timeOf = (test: string): number => baseline.milliseconds.get(test) ?? 0;
   const began = performance.now();
@@ -234,14 +234,14 @@ async function tryAll(
       const found = (covering.get(file) ?? []).filter((test) => timeOf(test) <= MOST_FILE_MILLISECONDS);
       const attempt = (factor: number): Promise<Outcome> =>
         pool.run(() => {
-          // Sorting is stable: where nothing is known yet, the tests named after the file come first.
+          // The sort is stable: while nothing is known yet, the tests named after the file stay first.
           const worth = (test: string): number => (sharp.get(`${file} ${test}`) ?? 0) / (50 + timeOf(test));
           const tests = [...found].sort((a, b) => worth(b) - worth(a));
           const limits = tests.map((test) => factor * Math.max(patience, 3 * (baseline.longest.get(test) ?? 0)));
           return { change: { file, start, end, replacement }, tests, limits, except: baseline.except };
         });
       const first = await attempt(1);
-      // The machine may have been busy: what hangs does so with more time, too.
+      // The machine may have been busy: try again with three times the time.
       const { kind, by } = first.kind === "timeout" ? await attempt(3) : first;
       if (kind === "survived") {
         survived++;

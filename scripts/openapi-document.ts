@@ -1,6 +1,6 @@
 /**
- * The OpenAPI 3.1 document of the admin API, from the very schemas that validate its calls. Served at
- * `{admin_path}/openapi.json` from a file that is generated, since the converter has no place in the Worker.
+ * The OpenAPI 3.1 document of the admin API, made from the schemas that validate its calls. Served at
+ * `{admin_path}/openapi.json` from a generated file, to keep the converter out of the Worker's bundle.
  */
 import { type ConversionConfig, toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type * as v from "valibot";
@@ -24,7 +24,7 @@ interface Call {
   readonly headers?: readonly object[];
   readonly body?: { readonly schema: v.GenericSchema; readonly optional?: true };
   readonly answer: readonly [status: number, schema: v.GenericSchema];
-  /** Refusals of its own, besides those that any call may meet. */
+  /** The statuses of its own refusals, besides those of every call. */
   readonly refusals?: readonly number[];
 }
 
@@ -139,7 +139,7 @@ const CALLS: Record<string, Record<string, Call>> = {
   },
 };
 
-/** What several calls share, under the names that a generated client has for it. */
+/** Schemas that several calls share, under the names that a generated client gives them. */
 const NAMED = {
   Conditions: conditionsSchema,
   Token: responses.tokenRecord,
@@ -148,7 +148,7 @@ const NAMED = {
   Instant: responses.instant,
 };
 
-/** The document, but for `servers`, which the gateway adds. */
+/** The document without `servers`, which the gateway adds. */
 export function openApiDocument(): object {
   return {
     openapi: "3.1.0",
@@ -219,7 +219,7 @@ function queryParameters(query: NonNullable<Call["query"]>): object[] {
 
 const CONVERSION = {
   target: "draft-2020-12",
-  // Checks that JSON Schema cannot say are the gateway's alone.
+  // Only the gateway makes the checks that JSON Schema cannot express.
   errorMode: "ignore",
   ignoreActions: ["check", "raw_check"],
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,

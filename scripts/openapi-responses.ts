@@ -1,4 +1,4 @@
-/** What the calls of the admin API answer, as schemas; only for its OpenAPI document and the tests that hold answers against it. */
+/** Schemas of the admin API's responses; only for its OpenAPI document and the tests that check responses against it. */
 import * as v from "valibot";
 import { REASONS } from "../src/denial.ts";
 import { conditionsSchema } from "../src/policy/conditions/conditions.ts";

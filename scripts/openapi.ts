@@ -1,6 +1,6 @@
 /**
- * `npx node scripts/openapi.ts`: writes `src/admin/openapi.json`, the OpenAPI document of the admin API, from the schemas that
- * validate its calls. A test keeps the file current.
+ * `npm run generate`: writes `src/admin/openapi.json`, the OpenAPI document of the admin API, from the schemas that validate
+ * its calls. A test fails if the file is out of date.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

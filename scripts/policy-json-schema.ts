@@ -1,6 +1,6 @@
 /**
- * The policy's schema as JSON Schema (draft 7, which Taplo reads). Says less than the gateway checks: names that must
- * exist, cycles and routes that meet are told by `scopegate check` alone.
+ * The policy's schema as JSON Schema (draft 7, which Taplo reads). It checks less than the gateway: only `scopegate check`
+ * finds undefined names, cycles and overlapping routes.
  */
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import type { GenericSchema } from "valibot";
@@ -8,7 +8,7 @@ import { policySchema } from "../src/policy/reading/schema.ts";
 
 /** The schema for editors, with the keys' descriptions. */
 export function policyJsonSchema(): object {
-  // What stands in place is also set down as a definition that nothing names.
+  // The converter also emits inlined schemas as definitions that nothing references.
   const { $defs: _, ...schema } = toJsonSchema(policySchema, CONFIG);
   return schema;
 }
@@ -16,10 +16,10 @@ export function policyJsonSchema(): object {
 const CONFIG: ConversionConfig = {
   target: "draft-07",
   typeMode: "input",
-  // Checks that JSON Schema cannot say are the gateway's alone.
+  // Only the gateway makes the checks that JSON Schema cannot express.
   errorMode: "ignore",
   ignoreActions: ["check", "raw_check"],
-  // What the gateway chooses by the value stands here with all its options.
+  // Where the gateway chooses a schema by the value, emit all alternatives.
   overrideSchema: ({ valibotSchema }) => {
     if (valibotSchema.type !== "lazy") return null;
     const { getter } = valibotSchema as unknown as { getter: (value: unknown) => GenericSchema };

@@ -1,6 +1,6 @@
 /**
- * Child processes that never outlive their parent: each in a process group of its own, so that whatever it starts
- * (wrangler starts workerd) ends with it, and a Ctrl-C reaches it once, from here.
+ * Child processes in a process group of their own, so that `stopGroup` also ends whatever they start (wrangler starts workerd),
+ * and that a Ctrl-C reaches them only through this process. Leaves to the caller to call `stopGroup` before it ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { delimiter, resolve } from "node:path";
@@ -9,7 +9,7 @@ const WRANGLER = resolve("node_modules/wrangler/bin/wrangler.js");
 const GRACE_MILLISECONDS = 3000;
 const OUTPUT_KEPT = 20_000;
 
-/** Nothing is told to anybody, and nothing but what was asked for is printed. */
+/** No telemetry and no other calls to Cloudflare, and no output except what was requested. */
 const QUIET = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_SEND_ERROR_REPORTS: "false",
@@ -17,7 +17,7 @@ const QUIET = {
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 
-/** Starts wrangler under this very Node, in a process group of its own, with its output piped. */
+/** Starts wrangler with the Node that runs this script, in a process group of its own, with its output piped. */
 export function startWrangler(args: readonly string[]): ChildProcess {
   const path = [resolve("node_modules/.bin"), process.env["PATH"] ?? ""].join(delimiter);
   return spawn(process.execPath, [WRANGLER, ...args], {
@@ -38,7 +38,7 @@ export function ended(child: ChildProcess): Promise<{ readonly code: number | nu
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
-/** Ends a child and everything that it has started: asks, and after three seconds insists. */
+/** Ends a child's process group: SIGTERM, then SIGKILL after three seconds. */
 export async function stopGroup(child: ChildProcess): Promise<void> {
   const { pid } = child;
   if (pid === undefined || !signalGroup(pid, "SIGTERM")) return;
@@ -49,7 +49,7 @@ export async function stopGroup(child: ChildProcess): Promise<void> {
   }
 }
 
-/** Whether the group still has a process. */
+/** Sends a signal to a process group (0: none); returns whether the group still has a process. */
 function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-pid, signal);

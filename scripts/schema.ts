@@ -1,6 +1,6 @@
 /**
- * `npm run generate`: writes `scopegate.schema.json`, the JSON Schema of the policy for editors, from the very schema that
- * validates it. A test keeps the file current.
+ * `npm run generate`: writes `scopegate.schema.json`, the JSON Schema of the policy for editors, from the schema that
+ * validates the policy. A test fails if the file is out of date.
  */
 import { writeFileSync } from "node:fs";
 import { policyJsonSchema } from "./policy-json-schema.ts";

@@ -1,8 +1,8 @@
 /**
- * `npx node scripts/signing-keys.ts new|add|promote|retire FILE`: makes the secret `SIGNING_KEYS` and takes it through a
- * rotation (README, "Rotate the signing keys"). FILE holds private keys: keep it outside the checkout, mode 600.
+ * `npx node scripts/signing-keys.ts new|add|promote|retire FILE`: creates the secret `SIGNING_KEYS` and performs the steps of
+ * its rotation (README, "Rotate the signing keys"). FILE holds private keys: keep it outside the checkout, mode 600.
  *
- * Prints the ids of the keys, the one that signs first; never a private part. Leaves to the operator to wait between two steps.
+ * Prints the `kid`s, the signing key's first; never a private part. Leaves to the operator: waiting between two steps.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -16,8 +16,8 @@ interface KeySet {
 }
 
 /**
- * The set after one step. `new`: one fresh key. `add`: a fresh key behind the others, which verifies and does not sign yet.
- * `promote`: the last key comes first, and signs. `retire`: the last key is gone. Throws where a set would be left without a key.
+ * The set after one step. `new`: one new key. `add`: appends a new key, which verifies but does not sign yet. `promote`: moves
+ * the last key to the front, so that it signs. `retire`: removes the last key. Throws if there are too few keys for the step.
  */
 export async function stepped(step: Step, before: string | null): Promise<string> {
   const fresh: KeySet = JSON.parse(await generateSigningKeys());

@@ -1,6 +1,6 @@
 /**
- * `npm run soak`: a mixed million requests through the whole Worker in workerd, each answer checked against the oracle
- * (`test/support/soak.ts`). Exit code 0: no wrong answer, nothing at the origin that was not decided, no token in a log,
+ * `npm run soak`: a million mixed requests through the whole Worker in workerd, each answer checked against the oracle
+ * (`test/support/soak.ts`). Exit code 0: no wrong answer, the origin received exactly the allowed requests, no token in a log,
  * and memory that does not grow; 1: not; 2: wrong usage.
  */
 import { parseArgs } from "node:util";
@@ -10,9 +10,9 @@ const USAGE = `Usage: npm run soak -- [options]
   --count N   requests; absent: 1000000
   --seed N    absent: a fresh one, which is printed
   --width N   requests under way at once; absent: 32`;
-/** An empty Worker under Miniflare, too, grows to 500 MB over its first fifty thousand requests, and then no more. */
+/** Fewer requests tell nothing: even an empty Worker in Miniflare grows to 500 MB over its first fifty thousand. */
 const LEAST_COUNT = 200_000;
-/** Between the second quarter and the last, of the medians: what a heap may move without growing. */
+/** Allowed growth of the median from the second quarter to the last: a stable heap varies that much. */
 const MOST_GROWTH = 1.25;
 const MOST_GROWTH_MEGABYTES = 32;
 
@@ -73,7 +73,7 @@ function print(result: SoakResult): number {
   return isRight && growth?.isFlat !== false ? 0 : 1;
 }
 
-/** Whether memory is flat, where there is enough to tell. The first quarter is the heap's growing up. */
+/** Whether memory is flat; `null` with too few samples. Ignores the first quarter, in which the heap warms up. */
 function grownBy(megabytes: readonly number[]): { readonly isFlat: boolean; readonly text: string } | null {
   if (megabytes.length < 8) return null;
   const median = (from: number, to: number): number => {

@@ -1,9 +1,9 @@
 /**
- * `npm start`: everything that a first look needs, on this machine alone. Makes signing keys where there are none, prepares
- * local D1 and KV, starts the demo API and the gateway in front of it, and prints a token and calls to try.
+ * `npm start`: everything for a first try, on this machine only. Creates signing keys if there are none, prepares local D1 and
+ * KV, starts the demo API and the gateway in front of it, and prints a token and calls to try.
  *
- * Guarantees: each printed call does what it says, since each that may be was tried first (`try-calls.ts`); Ctrl-C ends all
- * that was started. ORIGIN_URL puts the gateway in front of another API than the demo's; only reads are ever let through to it.
+ * Guarantees: each call that may safely be sent was tried before it is printed (`try-calls.ts`); Ctrl-C ends everything that was
+ * started. ORIGIN_URL selects another API than the demo's; this script lets only reads through to it.
  */
 import type { ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -24,10 +24,10 @@ import { tryCalls, UnexpectedAnswer } from "./try-calls.ts";
 const HOST = "127.0.0.1";
 const DEFAULT_PORT = 8787;
 const READY_MILLISECONDS = 90_000;
-/** How much longer than the gateway waits for the API one waits for the gateway. */
+/** This script waits for the gateway this much longer than the gateway waits for the API. */
 const MARGIN_MILLISECONDS = 10_000;
 
-/** Something that the user can mend; told without a stack. */
+/** A problem that the user can fix; printed without a stack trace. */
 class StartError extends Error {}
 
 let stopping = false;
@@ -36,7 +36,7 @@ const toStop: (() => Promise<unknown> | unknown)[] = [];
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop(0));
 const parent = process.ppid;
 setInterval(() => {
-  // npm passes signals on, but where it is killed outright nothing would tell.
+  // npm forwards signals, but if npm itself is killed, only a new parent shows it.
   if (process.ppid !== parent) void stop(0);
 }, 1000).unref();
 
@@ -99,7 +99,7 @@ async function prepareDatabase(): Promise<void> {
   if (code !== 0 && !stopping) throw new StartError(`Local D1 could not be prepared:\n${output}`);
 }
 
-/** Starts wrangler, unless all is about to end: what is started then would be left over. */
+/** Starts wrangler, except while stopping: `stop` would miss the new process. */
 function launch(args: readonly string[]): ChildProcess {
   if (stopping) throw new StartError("stopped");
   const child = startWrangler(args);
@@ -154,7 +154,7 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-/** Shows the gateway's decision log, and what wrangler says of a policy that has changed; not its line for each request. */
+/** Shows the gateway's decision log and wrangler's messages when the policy changes, without wrangler's line per request. */
 function showLog(child: ChildProcess): void {
   for (const stream of [child.stdout, child.stderr]) {
     if (stream === null) continue;
@@ -216,7 +216,7 @@ async function revoke(policy: Policy, url: string, token: string, adminToken: st
   }
 }
 
-/** The status of the answer, of whatever length it is; `null` where there is none in time. */
+/** The status of the response, without reading its body; `null` if there is none in time. */
 async function statusOf(url: string, call: Call, token: string | null, milliseconds: number): Promise<number | null> {
   const headers: Record<string, string> = token === null ? {} : { Authorization: `Bearer ${token}` };
   try {

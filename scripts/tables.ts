@@ -1,4 +1,4 @@
-/** `npm run generate`: makes the generated tables in docs/*.md anew. A test keeps them current. */
+/** `npm run generate`: regenerates the tables in docs/*.md. A test fails if they are out of date. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { withTables } from "./doc-tables.ts";
 

@@ -1,8 +1,8 @@
 /**
- * The calls that `npm start` prints, each with the answer that it has been given.
+ * The calls that `npm start` prints, each with its answer.
  *
- * Guarantees: what stands behind the gateway may be somebody's own API, so nothing but a read is ever sent that the gateway
- * would let through, and nothing but a read is sent twice. Where that leaves a call untried, its line says so.
+ * Guarantees: the API behind the gateway may be a real one, so a call that the gateway would let through is only sent if it is
+ * a read, and only reads are sent twice. Calls that are therefore not tried say so, or in report mode name the later refusal.
  */
 import { styleText } from "node:util";
 import type { Call, DemoCalls } from "./demo-calls.ts";
@@ -15,7 +15,7 @@ export interface Tokens {
 export interface Surroundings {
   readonly url: string;
   readonly mode: "enforce" | "report";
-  /** How long a revocation may take. */
+  /** `[revocation] refresh`: how long a revocation may take. */
   readonly refreshMilliseconds: number;
   /** The status of the answer; `null` where there was none in time. */
   readonly send: (call: Call, token: string | null) => Promise<number | null>;
@@ -23,7 +23,7 @@ export interface Surroundings {
 
 export interface Shown {
   readonly lines: readonly string[];
-  /** Whether the allowed call found nobody behind the gateway. */
+  /** Whether the API behind the gateway did not answer the allowed call. */
   readonly originIsSilent: boolean;
 }
 
@@ -33,7 +33,7 @@ export class UnexpectedAnswer extends Error {}
 const PAUSE_MILLISECONDS = 200;
 const GRACE_MILLISECONDS = 2000;
 
-/** Tries what may be tried, and says of each call what it answers and how to repeat it. Throws `UnexpectedAnswer`. */
+/** Tries the calls that may be tried; returns a line for each with its answer and how to repeat it. Throws `UnexpectedAnswer`. */
 export async function tryCalls(calls: DemoCalls, tokens: Tokens, surroundings: Surroundings): Promise<Shown> {
   const { allowed, wrongScope } = calls;
   const { url, mode, send } = surroundings;
@@ -54,7 +54,7 @@ export async function tryCalls(calls: DemoCalls, tokens: Tokens, surroundings: S
   return { lines, originIsSilent: status === null || status === 502 || status === 504 };
 }
 
-/** Has the gateway refuse a call. Only a revoked token may work for a while: with it a read is repeated, and nothing else sent. */
+/** Checks that the gateway refuses a call. A revoked token may work for a while, so with it only reads are sent, repeatedly. */
 async function refusal(
   title: string,
   expected: number,

@@ -1,6 +1,6 @@
 /**
- * The mutants that no test can notice, because what they make does the same: each with its reason, in a file of their own.
- * They are named by the text of their line, so that moving code keeps them and changing it asks again.
+ * The equivalent mutants, which no test can notice because they behave like the original: listed in a file with a reason each.
+ * A mutant is named by the text of its line, so that it stays accepted when code moves, but not when the line changes.
  */
 import { readFileSync } from "node:fs";
 
@@ -13,7 +13,7 @@ export interface Accepted {
   readonly reason: string;
 }
 
-/** Reads the list. Throws where an entry has no reason or stands twice. */
+/** Reads the list. Throws if an entry has no reason or is listed twice. */
 export function readAccepted(path: string): ReadonlyMap<string, Accepted> {
   const entries = JSON.parse(readFileSync(path, "utf8")) as Accepted[];
   const byName = new Map<string, Accepted>();
@@ -26,7 +26,7 @@ export function readAccepted(path: string): ReadonlyMap<string, Accepted> {
   return byName;
 }
 
-/** What names a mutant in the list. */
+/** The name of a mutant in the list. */
 export function nameOf({ file, code, change, nth }: Pick<Accepted, "file" | "code" | "change" | "nth">): string {
   return [file, code, change, nth ?? 0].join(" | ");
 }

@@ -1,8 +1,8 @@
 /**
- * What the tests import as `vitest` while mutants run: their own `describe` and `test`, which only collect, and vitest's
- * real `expect` and `vi`. Knows what this project's tests use, and throws at anything else.
+ * What the tests import as `vitest` while mutants run: a `describe` and `test` that only collect, and vitest's real `expect`
+ * and `vi`. Supports only what this project's tests use; anything else fails.
  *
- * Trade-off: vitest itself takes about a second to run a file once more; thousands of mutants would take hours.
+ * Trade-off: vitest itself takes about a second to run a file again, so thousands of mutants would take hours.
  */
 
 export interface Test {
@@ -20,7 +20,7 @@ export interface Suite {
 type Hook = "beforeAll" | "afterAll" | "beforeEach" | "afterEach";
 type Body = (...given: never[]) => unknown;
 
-/** vitest's state of a worker, as far as `vi` reads it. It must be there before vitest is loaded. */
+/** The part of vitest's worker state that `vi` reads. It must exist before vitest is loaded. */
 Object.assign(globalThis, { __vitest_worker__: { config: { fakeTimers: {} }, environment: { name: "node" } } });
 const real = await import(new URL("../../node_modules/vitest/dist/index.js", import.meta.url).href);
 
@@ -30,7 +30,7 @@ export const vi: unknown = real.vi;
 let suites: Suite[] = [];
 let tests: Test[] = [];
 
-/** Collects what `load` declares: the tests of one file. */
+/** The tests that `load` declares, which are those of one file. */
 export async function collected(load: () => Promise<unknown>): Promise<readonly Test[]> {
   suites = [suite("", false)];
   tests = [];

@@ -1,19 +1,19 @@
 /**
- * Which files of tests can notice a change in a file of `src/`: those that import it, directly or through others. Types do
- * not count, they are gone when tests run. Tests that start processes are not asked, nor are those that speak HTTP, but for
- * the admin API's.
+ * Which test files can notice a change in a file of `src/`: those that import it, directly or through others. Type imports do
+ * not count, because they do not exist at run time. Excludes tests that start processes, and tests that use HTTP except the
+ * admin API's.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseAst } from "vitest/node";
 
-/** Asked about their own room alone: each of them takes seconds. */
+/** Run only for mutants of `src/admin/`, because each takes seconds. */
 const HTTP = "test/admin/*.http.test.ts";
-/** Starts what is bundled from the Worker's entry (`miniflare.ts` has the stand-in). */
+/** Starts the bundled Worker, so it depends on `WORKER` without importing it (`miniflare.ts` has the stand-in). */
 const GATEWAY = "test/support/gateway.ts";
 const WORKER = "src/index.ts";
 
-/** By file of `src/`, from the root: files of tests, those named after it first, then those of its room. */
+/** By path of the source file: the test files, those named after it first, then those of its room. */
 export function coveringTests(root: string): ReadonlyMap<string, readonly string[]> {
   const covering = new Map<string, string[]>();
   const imports = new Map<string, readonly string[]>();
@@ -38,7 +38,7 @@ export function coveringTests(root: string): ReadonlyMap<string, readonly string
   return covering;
 }
 
-/** What another process loads has no mutant in it. */
+/** Whether a file starts processes or threads: these would load the code without the mutant. */
 function startsProcesses(root: string, file: string): boolean {
   return /from "(?:node:child_process|node:worker_threads)"/.test(readFileSync(join(root, file), "utf8"));
 }

@@ -1,9 +1,9 @@
 /**
  * What `test/support/gateway.ts` imports as `miniflare` and `esbuild` while mutants run: the Worker's own entry in this
- * process, with the mutant in it, behind an HTTP server, on the stand-ins for D1 and KV. A second lasts a fifth of one, for
- * tests that wait until something has spread.
+ * process, with the mutant in it, behind an HTTP server, on the stand-ins for D1 and KV. Time runs five times as fast, for
+ * tests that wait until a change has taken effect everywhere.
  *
- * Trade-off: there is no workerd: no `cf`, no streams of its own, nothing is logged. A test that needs them is not asked.
+ * Trade-off: this is not workerd: there is no `cf`, no workerd stream and no log. Tests that need them are left out.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -22,15 +22,15 @@ interface Worker {
   fetch(request: Request, env: object, context: object): Promise<Response>;
 }
 
-// As of every response in workerd that is no handshake.
+// In workerd every response that is not a WebSocket handshake has this.
 Object.assign(Response.prototype, { webSocket: null });
 
-/** By the number in the address of their Worker: what it imports as `scopegate.toml`. */
+/** The policies that Workers import as `scopegate.toml`, by the number in the Worker's URL. */
 const policies: string[] = [];
 let isHurried = false;
 let importWorker: (query: string) => Promise<{ readonly default: Worker }>;
 
-/** Before the tests are loaded: how a Worker is. Its query must become part of what its `scopegate.toml` is asked as. */
+/** Sets how a Worker is imported; call it before loading tests. `load` must pass `query` on to the import of `scopegate.toml`. */
 export function workersAre(load: typeof importWorker): void {
   importWorker = load;
 }
@@ -45,7 +45,7 @@ export function convertV4MiniflareOptions(settings: Settings): Settings {
   return settings;
 }
 
-/** esbuild's: nothing is bundled. */
+/** Replaces esbuild's `build`: bundles nothing. */
 export async function build(): Promise<{ outputFiles: readonly { readonly text: string }[] }> {
   return { outputFiles: [{ text: "" }] };
 }
@@ -104,7 +104,7 @@ async function answer(
   response.end(Buffer.from(await answered.arrayBuffer()));
 }
 
-/** From the first Worker on: what is measured by `Date` and waited for with a timer goes faster, and fits together. */
+/** From the first Worker on: makes `Date` and `setTimeout` run faster by the same factor. */
 function hurry(): void {
   if (isHurried) return;
   isHurried = true;

@@ -1,12 +1,12 @@
 /**
- * The small changes that a test must notice: where they go, in one file's text, placed by the parser.
+ * The mutants of a file: small changes that a test should notice, located in its text by the parser.
  *
- * Makes: each comparison moved by one and turned round, each `&&` and `||` exchanged, each `!` removed, each condition of an
- * `if`, a ternary or a `while` set to true and to false (which takes an early return away, or takes it always), each boolean
- * that is returned turned round, and numbers one off: those that name a limit at the top of a file, are compared for
- * equality, or are added and taken away. `<` with a number one off would be `<=` again and is left out.
+ * Each comparison is moved by one (`<` to `<=`) and negated, each `&&` and `||` exchanged, each `!` removed, each condition of
+ * an `if` or a ternary set to true and to false (which removes an early return, or always takes it), that of a `while` to false,
+ * each returned boolean literal negated, and numbers changed by one: constants at the top of a file, and operands of `===`,
+ * `!==`, `+` and `-`. Operands of `<` and the like are left out: a number changed by one there equals `<=`.
  *
- * Leaves out what the type checker would refuse at once or no test is asked about: strings, regular expressions, SQL.
+ * Leaves out changes that the type checker refuses, and strings, regular expressions and SQL.
  */
 import { parseAst } from "vitest/node";
 
@@ -14,15 +14,15 @@ export interface Mutant {
   /** From the project's root. */
   readonly file: string;
   readonly line: number;
-  /** Offsets of what is replaced. */
+  /** Offsets of the replaced text. */
   readonly start: number;
   readonly end: number;
   readonly replacement: string;
-  /** What happens, to be read: `a < b → a <= b`. */
+  /** The change in readable form: `a < b → a <= b`. */
   readonly change: string;
-  /** The line that it is in, trimmed; with `change` and `nth` its name, which moving code does not alter. */
+  /** The text of its line, trimmed. With `change` and `nth` it names the mutant, even when code moves. */
   readonly code: string;
-  /** From 0: which of those with the same file, line text and change. */
+  /** From 0: its index among the mutants with the same file, line text and change. */
   readonly nth: number;
 }
 
@@ -48,7 +48,7 @@ const MOST_CHARACTERS_TOLD = 70;
 export function mutantsOf(file: string, text: string): Mutant[] {
   const found: Omit<Mutant, "nth">[] = [];
   const of = (node: Node): string => text.slice(node.start, node.end);
-  /** What stands before and behind the operator, with the parentheses, which the tree does not have. */
+  /** The text before and after the operator, with parentheses, which the syntax tree does not contain. */
   const sides = (node: Node, left: Node, operator: string): [string, string] => {
     const at = text.indexOf(operator, left.end);
     return [text.slice(node.start, at), text.slice(at + operator.length, node.end)];
@@ -136,7 +136,7 @@ function isNumber(node: Node): boolean {
   return node.type === "Literal" && typeof node["value"] === "number";
 }
 
-/** Of a file, not of a function: `const LIMIT = 256`. */
+/** Whether a declaration is a `const`. The caller's limit on depth leaves only those at the top of a file. */
 function isConstant(declaration: Node | null): boolean {
   return declaration !== null && declaration["kind"] === "const";
 }

@@ -1,6 +1,6 @@
 /**
- * The processes in which mutants run. Each is reused until a mutant hangs it or takes all its memory; then it is ended, with
- * whatever it started, and the mutant counts as noticed by the time limit.
+ * The processes in which mutants run. Each is reused until a mutant hangs it or uses up its memory; then it is killed, with
+ * its child processes, and the mutant counts as noticed by the time limit.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ export interface Outcome {
   readonly kind: "killed" | "survived" | "timeout";
   /** The test that failed or hung, or `null`. */
   readonly by: string | null;
-  /** Whatever failed; without a change, with the reasons. */
+  /** The tests that failed; in a run without a mutant, with the reasons. */
   readonly failed: readonly string[];
   readonly milliseconds: Readonly<Record<string, number>>;
   readonly longest: number;
@@ -20,16 +20,16 @@ export interface Outcome {
 type Untold = Omit<Task, "id">;
 
 export interface Pool {
-  /** Runs a task when a process is free; a function is asked for it only then. */
+  /** Runs a task when a process is free; a function that makes the task is called only then. */
   run(task: Untold | (() => Untold)): Promise<Outcome>;
   close(): void;
 }
 
-/** A process keeps every module that it ever loaded. */
+/** After so many tasks a process is replaced, because it keeps every module that it has loaded. */
 const MOST_TASKS = 120;
 const MEMORY_MEGABYTES = 1024;
 const RUNNER = fileURLToPath(import.meta.resolve("./runner.ts"));
-/** So that a test which never settles is told by the process, which need not end then. */
+/** The process itself reports a test that never settles, and this leaves it time to, so that it need not be killed. */
 const GRACE_MILLISECONDS = 2000;
 const START_MILLISECONDS = 20_000;
 
@@ -63,7 +63,7 @@ export function createPool(width: number, root: string, seed: number): Pool {
     try {
       process.kill(-pid, "SIGKILL");
     } catch {
-      // It is gone already.
+      // It has already ended.
     }
   }
 
@@ -87,7 +87,7 @@ export function createPool(width: number, root: string, seed: number): Pool {
         clearTimeout(timer);
         timer = setTimeout(hung, milliseconds);
       };
-      // A fresh process says its first word when it has loaded all that the tests need.
+      // A new process sends its first message only after it has loaded everything that the tests need.
       arm(lane.tasks === 1 ? patience + START_MILLISECONDS : patience);
       child.on("message", (message: Message) => {
         if (message.kind === "done") {

@@ -1,12 +1,12 @@
 /**
- * A copy of the project in which mutants are tried while others work on the original: nothing is written there either, but
- * nothing changes under the tests while they run. Its `node_modules` and `../shared` are the original's.
+ * A copy of the project in which mutants are tried, so that edits to the original do not affect the running tests. The mutants
+ * themselves are written to neither. `node_modules` and `../shared` are links to the original's.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** What is fetched, built, or another's business. */
+/** Downloaded, generated, or not needed by the tests. */
 const LEFT_OUT = new Set(["node_modules", ".git", ".wrangler", "dist", "coverage"]);
 
 export interface PrivateCopy {

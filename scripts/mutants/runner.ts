@@ -1,8 +1,8 @@
 /**
- * The process in which mutants are tried, many one after the other: loads the tests of the private copy afresh for each,
- * with one file's text changed in memory, and stops at the first test that fails.
+ * The process in which mutants are tried, one after the other: for each it loads the tests of the private copy again, with one
+ * file's text changed in memory, and stops at the first test that fails. Writes nothing.
  *
- * Leaves to its parent (`pool.ts`) to end it where a mutant hangs or takes all memory. Nothing is written.
+ * Leaves to its parent (`pool.ts`): killing it when a mutant hangs it or uses up its memory.
  */
 import { globSync, readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
@@ -16,14 +16,14 @@ import { emptied } from "./stand-ins.ts";
 
 export interface Task {
   readonly id: number;
-  /** Absent: nothing is changed, all tests run, and all failures are told. */
+  /** `null`: nothing is changed, all tests run, and all failures are reported. */
   readonly change: {
     readonly file: string;
     readonly start: number;
     readonly end: number;
     readonly replacement: string;
   } | null;
-  /** From the copy's root, in the order in which to ask them. */
+  /** Paths from the copy's root, in the order in which to run them. */
   readonly tests: readonly string[];
   /** For each of them: how long one test may take, in milliseconds. */
   readonly limits: readonly number[];
@@ -67,7 +67,7 @@ function textOf(path: string): string {
   return plain;
 }
 
-/** Not Node's own stripping, which refuses the escape of a lone surrogate. */
+/** By esbuild, because Node's own type stripping refuses the escape of a lone surrogate. */
 function withoutTypes(text: string): string {
   return transformSync(text, { loader: "ts", target: "esnext", tsconfigRaw: TSCONFIG }).code;
 }
@@ -119,7 +119,7 @@ registerHooks({
   },
 });
 
-/** The first failure of one file's tests, or all of them; names with what was said. */
+/** The failures of one file's tests: with a mutant only the first; without, all of them with their messages. */
 async function failuresOf(file: string, task: Task, told: { longest: number; count: number }): Promise<string[]> {
   const failures: string[] = [];
   const failed = (name: string, error: unknown): boolean => {
@@ -162,7 +162,7 @@ async function failuresOf(file: string, task: Task, told: { longest: number; cou
   return failures;
 }
 
-/** Rejects where the work has not settled in time. What hangs without a pause is the parent's to notice. */
+/** Rejects if the work has not settled in time. Cannot stop a synchronous endless loop: the parent notices that. */
 async function bounded(work: () => unknown): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const tooLong = new Promise((_, reject) => {
@@ -177,7 +177,7 @@ async function bounded(work: () => unknown): Promise<void> {
 
 async function perform(task: Task): Promise<void> {
   generation++;
-  // A test that never settled may have left another.
+  // A test that never settled may have left a different working directory.
   process.chdir(root);
   change = task.change;
   fc.configureGlobal({ seed: Number(seed), endOnFailure: task.change !== null });
@@ -203,7 +203,7 @@ function reason(error: unknown): string {
   return (error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error)).slice(0, 600);
 }
 
-// What a mutant leaves behind may fail while the next one runs; it is never that one's failure.
+// Work that a mutant left behind may fail while the next one runs: do not count that against the next.
 process.on("unhandledRejection", () => {});
 process.on("uncaughtException", () => {});
 process.on("message", (task: Task) => void perform(task));

@@ -1,7 +1,7 @@
 /**
  * What the worker tests import as `cloudflare:workers` while mutants run: D1 on Node's SQLite, KV and the Cache API in
- * memory, as far as the tests of `test/token`, `test/revocation` and `test/admin` use them. They decide nothing: a test that does not
- * pass on them without a mutant is not asked (the real ones, in workerd, are what `npm test` runs on).
+ * memory, as far as the tests of `test/token`, `test/revocation` and `test/admin` use them. They need not be exact: a test that
+ * fails on them without a mutant is left out (`npm test` uses the real ones in workerd).
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 
@@ -35,7 +35,7 @@ export function database() {
 
   function statement(sql: string, values: readonly unknown[]): object {
     const self = {
-      // As workerd's, for tests that look at them.
+      // As in workerd, for tests that inspect them.
       statement: sql,
       params: values,
       bind: (...given: unknown[]) => statement(sql, given),
@@ -134,7 +134,7 @@ async function open(name: string) {
 export const env: Record<string, unknown> = {};
 Object.assign(globalThis, { caches: { open, default: cache() } });
 
-/** Empties everything: each file of tests begins with its own. */
+/** Replaces everything by empty stand-ins: each test file starts with its own. */
 export function emptied(): void {
   opened.clear();
   Object.assign(env, { DB: database(), REVOCATIONS: namespace() });

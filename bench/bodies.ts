@@ -1,6 +1,6 @@
 /**
- * Bodies of 1 KiB to 100 MB, up and down: throughput against the fair limit, and memory. A second fair Worker runs along; how
- * far it is from the first says how far the figures can be trusted.
+ * Bodies of 1 KiB to 100 MB, up and down: throughput compared with the fair limit, and memory. A second fair Worker is measured
+ * too: its difference from the first shows the error of the figures.
  */
 import { HEADERS, type Plan } from "./compare.ts";
 import { policyText } from "./policy.ts";
@@ -9,7 +9,7 @@ import { pairedRatio, spreadOf, table } from "./statistics.ts";
 import { startIssuer } from "./tokens.ts";
 import { type RunningWorker, startBenchWorker, startScopegate } from "./worker.ts";
 
-/** How many of a size are sent in a turn, how many of them at once, and in which share of the rounds. */
+/** For each size: how many bodies are sent per turn, how many of them concurrently, and in which share of the rounds. */
 const SIZES = [
   { size: 1024, count: 160, atOnce: 16, share: 1 },
   { size: 100 * 1024, count: 48, atOnce: 16, share: 1 },

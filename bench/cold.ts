@@ -1,4 +1,4 @@
-/** A cold start: the bundle's size, what it costs to start, the first request with a warm and with a cold issuer. */
+/** A cold start: the bundle's size, the CPU time to start, and the first request before and after the issuer's keys are held. */
 import { gzipSync } from "node:zlib";
 import { HEADERS, type Plan } from "./compare.ts";
 import { ITEM, policyText } from "./policy.ts";
@@ -36,9 +36,9 @@ export async function cold(plan: Plan): Promise<void> {
     threads.push(alone.threads - nothing.threads);
 
     const own = await startScopegate(policy, origin);
-    // The isolate runs; neither the issuer's keys nor the revocations are there yet.
+    // The isolate runs, but has neither the issuer's keys nor the revocations yet.
     coldIssuer.push(await firstAnswer(own, ITEM, token, 200));
-    // The keys are there: a token that was never seen.
+    // Now it has both, and gets a token that it has never seen.
     warmIssuer.push(await firstAnswer(own, ITEM, issuer.tokens("ES256", 1)[0] ?? "", 200));
     await stopWorker(own);
   }
@@ -57,7 +57,7 @@ export async function cold(plan: Plan): Promise<void> {
   line("a new token after it", warmIssuer, "");
 }
 
-/** The milliseconds of CPU that a start takes: workerd listens once a Worker's modules have run. */
+/** The CPU time of a start, in milliseconds. Complete because workerd listens only after a Worker's modules have run. */
 async function startUsed(starting: Promise<RunningWorker>): Promise<{ thread: number; threads: number }> {
   const worker = await starting;
   const used = { thread: mainThreadSeconds(worker.pid) * 1000, threads: cpuSeconds(worker.pid) * 1000 };

@@ -1,6 +1,6 @@
 /**
- * The comparison that the README prints: both limits, scopegate and two gateways made of well-known parts, interleaved in
- * one run. Each has a process of its own, so that its CPU per request is its own.
+ * The comparison in the README: both limits, scopegate and two gateways made of well-known libraries, measured alternately in
+ * one run. Each has a process of its own, so that its CPU time can be measured separately.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { EDGE_HEADERS } from "./edge.ts";
@@ -13,7 +13,7 @@ import { startBenchWorker, startScopegate } from "./worker.ts";
 export interface Plan {
   readonly rounds: number;
   readonly seconds: number;
-  /** How often what has no rounds is measured: a start, a body, a step by itself. */
+  /** How often measurements without rounds are repeated: a start, a load of the policy, a single step. */
   readonly repeats: number;
   readonly tokens: number;
 }
@@ -23,9 +23,9 @@ export interface Contestant {
   readonly port: number;
   readonly pid: number;
   readonly path?: string;
-  /** The tokens of a round; those of a round before the first only warm up. */
+  /** The tokens of a round; a negative round only warms up. */
   readonly tokens: (round: number) => readonly string[];
-  /** Each of the round's tokens once, and then it ends. */
+  /** Whether the round ends after each of its tokens was sent once. */
   readonly once?: boolean;
 }
 
@@ -33,7 +33,7 @@ export interface Measured {
   readonly name: string;
   readonly requestsPerSecond: Spread;
   readonly cpuMicroseconds: Spread;
-  /** Both by round, for ratios of what was measured within seconds of each other. */
+  /** Both by round, for ratios of values that were measured within seconds of each other. */
   readonly rateByRound: readonly number[];
   readonly cpuByRound: readonly number[];
   readonly p99Milliseconds: Spread;
@@ -53,8 +53,8 @@ const TOLERANCE = 0.05;
 const LIVE = "scopegate, many live tokens";
 
 /**
- * Measures all contestants, one after the other in each round, there and back again in turns, after a round that does not
- * count. Many short rounds rather than a few long ones: what is compared lies close together.
+ * Measures all contestants one after the other in each round, in alternating order, after a warm-up round that does not count.
+ * Many short rounds instead of a few long ones: the compared values are then measured close together.
  */
 export async function measure(contestants: readonly Contestant[], { rounds, seconds }: Plan): Promise<Measured[]> {
   const results = contestants.map(({ name }) => ({
@@ -95,12 +95,12 @@ export async function measure(contestants: readonly Contestant[], { rounds, seco
   }));
 }
 
-/** How much of the limit is reached: the CPU per request of the limit over that of the other. */
+/** How close a contestant comes to the limit: the limit's CPU per request divided by the contestant's. */
 function ratio(limit: Measured | undefined, measured: Measured | undefined): number {
   return pairedRatio(limit?.cpuByRound ?? [], measured?.cpuByRound ?? []);
 }
 
-/** The whole comparison. Resolves with whether the baseline, if it was asked for, is held. */
+/** The whole comparison. Resolves with `false` only if `mode` is `check` and a ratio is below the baseline. */
 export async function compare(plan: Plan, mode: "print" | "check" | "keep"): Promise<boolean> {
   const issuer = await startIssuer();
   const origin = await startOrigin();
@@ -159,7 +159,7 @@ function rounded(ratios: Record<string, number>): Record<string, number> {
 async function contestantsOf(plan: Plan, issuer: Issuer, origin: string): Promise<Contestant[]> {
   process.stderr.write(`making ${2 * plan.tokens} tokens …\n`);
   const warm = issuer.tokens("ES256", 1);
-  // Hono's middleware takes no other typ.
+  // Hono's middleware accepts no other `typ`.
   const plain = issuer.tokens("ES256", 1, "items:read", "JWT");
   const live = issuer.tokens("ES256", plan.tokens);
   const share = Math.ceil(plan.tokens / plan.rounds);
@@ -185,7 +185,7 @@ async function contestantsOf(plan: Plan, issuer: Issuer, origin: string): Promis
     { name: "bare forwarder", ...bare, tokens: () => warm },
     { name: "fair forwarder", ...fair, tokens: () => warm },
     { name: "scopegate, warm token", ...gateway, tokens: () => warm },
-    // The round that warms up sends each of them once.
+    // The warm-up round sends each token once.
     { name: LIVE, ...crowded, tokens: (round) => (round < 0 ? live : sliceOf(live)(round - 1)), once: true },
     { name: "scopegate, new ES256 tokens", ...gateway, tokens: sliceOf(es256), once: true },
     { name: "fair forwarder and jose, ES256", ...verify, tokens: sliceOf(es256), once: true },
@@ -196,7 +196,7 @@ async function contestantsOf(plan: Plan, issuer: Issuer, origin: string): Promis
   ];
 }
 
-/** Fills D1 with revocations of tokens that nobody has, and packs them into KV as the scheduled handler does. */
+/** Fills D1 with revocations of tokens that do not exist, and has the scheduled handler pack them into KV. */
 export function withRevocations(count: number, issuer: string) {
   return async (miniflare: import("miniflare").Miniflare): Promise<void> => {
     if (count === 0) return;

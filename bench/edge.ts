@@ -1,9 +1,9 @@
 /**
- * What Cloudflare's edge gives every request besides its headers: `request.cf`, here as long as in production. A Worker
- * pays for it where it hands it on. Fastify's process ignores the header.
+ * What Cloudflare's edge adds to every request besides headers: `request.cf`, here as long as in production. It costs a Worker
+ * time when the Worker passes it on. Fastify's process ignores the header.
  */
 
-/** The header that workerd reads `request.cf` from, and takes away. */
+/** The header from which workerd reads `request.cf`, and which it then removes. */
 export const CF_HEADER = "Bench-CF";
 
 const CERTIFICATE = {

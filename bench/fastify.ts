@@ -1,4 +1,4 @@
-/** Fastify as a gateway, as a process of its own: `@fastify/http-proxy`, and `fast-jwt` with its cache. */
+/** Fastify as a gateway, in a process of its own: `@fastify/http-proxy`, and `fast-jwt` with its cache. */
 import httpProxy from "@fastify/http-proxy";
 import { createVerifier } from "fast-jwt";
 import Fastify from "fastify";

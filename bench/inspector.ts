@@ -1,4 +1,4 @@
-/** workerd's inspector (the Chrome DevTools Protocol), as far as the profile needs it. */
+/** A client for workerd's inspector (the Chrome DevTools Protocol), as far as the profile needs it. */
 
 export interface Inspector {
   readonly call: (method: string, params?: object) => Promise<unknown>;

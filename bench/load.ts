@@ -1,6 +1,6 @@
 /**
- * The load generator, as a process of its own: some keep-alive connections, each with one request under way, for a time
- * or a count of requests. Raw sockets and requests that were written before, so that it costs little of the machine.
+ * The load generator, in a process of its own: keep-alive connections with one request in progress each, for a given time or
+ * number of requests. Uses raw sockets and prepared requests, so that it takes little of the machine's CPU time.
  */
 import { connect, type Socket } from "node:net";
 
@@ -9,7 +9,7 @@ export interface Job {
   readonly method: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Sent one after the other; `null`: no Authorization header. */
+  /** Used in turn, one per request; `null`: no Authorization header. */
   readonly tokens: readonly string[] | null;
   readonly connections: number;
   /** Ends after so many requests, or after so many seconds, whichever comes first. */
@@ -19,7 +19,7 @@ export interface Job {
 
 export interface LoadResult {
   readonly requests: number;
-  /** How many answers had each status; 0: the connection broke. */
+  /** The number of answers by status; 0: the connection broke. */
   readonly statuses: Readonly<Record<string, number>>;
   readonly seconds: number;
   readonly medianMilliseconds: number;
@@ -81,7 +81,7 @@ function run(job: Job): Promise<LoadResult> {
         const length = /\r\ncontent-length: (\d+)/i.exec(buffered.slice(0, end))?.[1];
         const body = buffered.length - end - 4;
         if (length === undefined) {
-          // Chunked: the answers here are short and end in the last chunk.
+          // Chunked: the answers of this benchmark are short, so the data ends with the last chunk.
           if (!buffered.endsWith("0\r\n\r\n") && body > 0) return;
           if (body === 0 && /\r\ntransfer-encoding/i.test(buffered)) return;
         } else if (body < Number(length)) {

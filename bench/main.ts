@@ -1,8 +1,8 @@
 /**
- * `npm run bench`: what the README claims about speed, as commands. Everything runs on loopback and ends by itself.
+ * `npm run bench`: commands that measure what the README claims about speed. Everything runs on loopback and ends by itself.
  *
  *     npm run bench                        the comparison; --check against bench/baseline.json, --keep writes it
- *     npm run bench -- routes|scopes|revocation|tokens|bodies|connections|cold|micro
+ *     npm run bench -- routes|scopes|revocation|tokens|bodies|connections|cold|micro|profile
  */
 import { parseArgs } from "node:util";
 import { bodies } from "./bodies.ts";

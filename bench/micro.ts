@@ -1,4 +1,4 @@
-/** Each room by itself, in Node: what a step of a request costs, for the budget in docs/performance.md. */
+/** The cost of each step of a request by itself, in Node, for the budget in docs/performance.md. */
 import { type Asked, decide } from "../src/policy/decision.ts";
 import { loadPolicy } from "../src/policy/load.ts";
 import { holderOfScopes } from "../src/policy/review/hypothetical.ts";
@@ -52,7 +52,7 @@ export async function micro(plan: Plan): Promise<void> {
   console.log(table(["", "µs", "spread"], rows));
 }
 
-/** Runs a step for a fifth of a second, after as long to warm up. */
+/** The microseconds that a step takes: measured for a fifth of a second, after a tenth of a second to warm up. */
 function microseconds(step: () => unknown): number {
   let kept: unknown;
   const run = (milliseconds: number): number => {

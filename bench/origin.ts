@@ -1,9 +1,9 @@
 /**
- * The API behind everything that is measured, as a process of its own: answers each request with the same few bytes, and
- * reads no more of it than where it ends, so that it never is what limits.
+ * The API behind all measured gateways, in a process of its own. `plain` answers each request with the same few bytes and only
+ * looks for the request's end, so that it is never the bottleneck.
  *
  *     node bench/origin.ts        plain: requests without bodies, counted by their blank lines
- *     node bench/origin.ts full   node:http: takes bodies, gives /bytes/N, and event streams at /events
+ *     node bench/origin.ts full   node:http: accepts bodies, serves N bytes at /v1/files/N, event streams at /v1/events/…
  */
 import { createServer as createHttpServer, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer } from "node:net";
@@ -25,7 +25,7 @@ function plain() {
     socket.setNoDelay(true);
     let seen = 0;
     socket.on("data", (chunk) => {
-      // A request ends in CR LF CR LF; `seen` is how much of that the last bytes were.
+      // A request ends with CR LF CR LF; `seen` counts how many of these bytes were just read.
       for (const byte of chunk) {
         if (byte === 13) seen = seen === 2 ? 3 : 1;
         else if (byte === 10 && (seen === 1 || seen === 3)) seen++;

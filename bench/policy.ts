@@ -1,4 +1,4 @@
-/** Policies of any size, all with the routes that the benchmarks ask for. */
+/** Policies of any size, all with the routes that the benchmarks request. */
 import { AUDIENCE } from "./tokens.ts";
 
 export interface PolicySize {
@@ -8,7 +8,7 @@ export interface PolicySize {
   readonly refresh?: string;
 }
 
-/** The route that is measured: a scope, a resource and a condition. */
+/** A path of the measured route, which requires a scope, a resource and conditions. */
 export const ITEM = "/v1/items/item-1";
 
 export function policyText({ routes, scopes, issuer, refresh }: PolicySize): string {

@@ -1,4 +1,4 @@
-/** Child processes of the benchmark, and what they cost: CPU time and memory from /proc, so only on Linux. */
+/** Child processes of the benchmark, and their CPU time and memory, read from /proc, so only on Linux. */
 import { type ChildProcess, fork } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -7,7 +7,7 @@ import type { Job, LoadResult } from "./load.ts";
 
 const children: ChildProcess[] = [];
 
-/** Starts a script of this folder; it ends with this process, at the latest. */
+/** Starts a script of this folder. The scripts exit when this process does. */
 export function start(script: string, args: readonly string[] = []): ChildProcess {
   const child = fork(join(import.meta.dirname, script), [...args]);
   children.push(child);
@@ -50,12 +50,12 @@ export async function load(job: Job, expected = 200): Promise<LoadResult> {
   return result;
 }
 
-/** The CPU time that a process has used, user and system, in seconds. */
+/** The CPU time of a process's current threads, user and system, in seconds. */
 export function cpuSeconds(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => sum + threadSeconds(pid, task), 0);
 }
 
-/** That of its first thread alone; workerd runs its Workers on it. */
+/** The CPU time of its main thread alone, on which workerd runs its Workers, in seconds. */
 export function mainThreadSeconds(pid: number): number {
   return threadSeconds(pid, String(pid));
 }

@@ -1,7 +1,7 @@
 /**
- * Where the time and the memory of a warm request go, by workerd's own profilers, per step of the request's way. The gateway is
- * not minified, so that functions keep their names and the bundle says which file each line is of; what the runtime does for a
- * function is counted with it.
+ * Where the time and the memory of a warm request go, from workerd's own profilers, per step of the request. The gateway is not
+ * minified, so that functions keep their names and the bundle shows which file each line comes from; the runtime's work for a
+ * function is counted as the function's.
  */
 import type { Plan } from "./compare.ts";
 import { HEADERS, withRevocations } from "./compare.ts";
@@ -30,7 +30,7 @@ interface HeapNode {
   readonly children: readonly HeapNode[];
 }
 
-/** The first that fits the file of a function says which step it belongs to; and what it may take of the busy time. */
+/** The steps: the first whose pattern matches a function's file owns the function. With the allowed share of the busy time. */
 const STEPS: readonly [step: string, file: RegExp, mayTakePercent: number][] = [
   ["path", /^src\/request\/path/, 2],
   ["route", /^src\/policy\/routing\//, 4],
@@ -47,7 +47,7 @@ const STEPS: readonly [step: string, file: RegExp, mayTakePercent: number][] = [
 const RUNTIME = "the runtime itself, sockets included";
 const COLLECTOR = "garbage collection";
 const ROWS = 25;
-/** Of each so many bytes allocated, one object is looked at. */
+/** The heap profiler samples one object per so many allocated bytes. */
 const HEAP_INTERVAL = 2048;
 
 export async function profile(plan: Plan): Promise<void> {
@@ -119,7 +119,7 @@ export async function profile(plan: Plan): Promise<void> {
   );
 }
 
-/** Tells the step of a function by the comments that esbuild writes before each file's part of a bundle. */
+/** Finds the step of a function, by the comments that esbuild writes before each file's part of a bundle. */
 function stepsOf(script: string): (frame: Frame) => string | null {
   const files: { readonly line: number; readonly file: string }[] = [];
   for (const [line, text] of script.split("\n").entries()) {

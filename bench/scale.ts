@@ -1,4 +1,4 @@
-/** How the cost of a request grows with what there is: routes, scopes, live tokens, connections. */
+/** How the cost of a request grows with the number of routes, scopes, live tokens and connections. */
 import { createRequire } from "node:module";
 import { type Contestant, HEADERS, type Measured, measure, type Plan } from "./compare.ts";
 import { ITEM, policyText } from "./policy.ts";
@@ -21,7 +21,7 @@ async function around(work: (surroundings: Surroundings) => Promise<void>): Prom
   }
 }
 
-/** Each measured against the first, in the same round: how much more CPU it takes, and how many requests less it serves. */
+/** Prints each result relative to the first of the same round: the change of CPU per request and of requests per second. */
 function printGrowth(measured: readonly Measured[]): void {
   const rows = measured.map(({ name, cpuMicroseconds, requestsPerSecond, cpuByRound, rateByRound }) => [
     name,
@@ -34,7 +34,7 @@ function printGrowth(measured: readonly Measured[]): void {
   console.log(table(["", "requests/s", "CPU µs/request", "spread", "CPU, of the first", "requests/s"], rows));
 }
 
-/** 10, 1,000 and 10,000 routes (with 1,000 scopes): per request, and to load. */
+/** 10, 1,000 and 10,000 routes (with as many scopes, at most 1,000): the cost per request, and of loading the policy. */
 export function routes(plan: Plan): Promise<void> {
   return around(async ({ issuer, origin }) => {
     const sizes = [10, 1000, 10_000];
@@ -52,8 +52,8 @@ export function routes(plan: Plan): Promise<void> {
 }
 
 /**
- * The CPU that loading takes in a workerd that has not loaded a policy before: of the thread that runs the Worker, which is what
- * Workers are charged for, and of all threads, those that help V8 to collect and to compile too.
+ * The CPU time of loading a policy in a workerd that has not loaded one before: of the thread that runs the Worker, for which
+ * Cloudflare charges, and of all threads, including V8's for garbage collection and compilation.
  */
 async function printLoading(sizes: readonly number[], issuer: string, repeats: number): Promise<void> {
   const used = sizes.map(() => ({ thread: [] as number[], process: [] as number[] }));
@@ -89,7 +89,7 @@ export function scopes(plan: Plan): Promise<void> {
     const worker = await startScopegate(policyText({ routes: 1000, scopes: 1000, issuer: issuer.url }), origin);
     const named = (count: number): string =>
       ["items:read", ...Array.from({ length: count - 1 }, (_, n) => `area${n}:read`)].join(" ");
-    // A thousand names do not fit into the 16 KiB of a token; a wildcard holds them all.
+    // A thousand names do not fit into a token of 16 KiB; a wildcard covers them all.
     const lists = [
       { name: "1 scope in the token", scope: named(1) },
       { name: "100 scopes", scope: named(100) },
@@ -104,7 +104,7 @@ export function scopes(plan: Plan): Promise<void> {
   });
 }
 
-/** 1 to 20,000 live tokens in turns. */
+/** 1 to 20,000 live tokens, used in turn. */
 export function tokens(plan: Plan): Promise<void> {
   return around(async ({ issuer, origin }) => {
     const policy = policyText({ routes: 1000, scopes: 100, issuer: issuer.url });
@@ -112,7 +112,7 @@ export function tokens(plan: Plan): Promise<void> {
     for (const count of [1, 100, 1000, 20_000]) {
       const list = issuer.tokens("ES256", count);
       const worker = await startScopegate(policy, origin);
-      // The round that warms up sends each of them once; of many, a round takes what fits.
+      // The warm-up round sends the whole list. With more than 1,000 tokens, each later round sends a part of them once.
       const share = Math.ceil(count / plan.rounds);
       const slice = (round: number): readonly string[] => list.slice(round * share, (round + 1) * share);
       const tokens = (round: number): readonly string[] => (round < 0 || count <= 1000 ? list : slice(round));

@@ -14,14 +14,14 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * One measure over another, round by round, and the median of that. A shared machine's speed drifts from minute to minute;
- * within a round it drifts little.
+ * The median of the ratios of two measures, taken round by round: a shared machine's speed drifts from minute to minute, but
+ * little within a round.
  */
 export function pairedRatio(above: readonly number[], below: readonly number[]): number {
   return spreadOf(below.map((value, round) => (above[round] ?? Number.NaN) / value)).median;
 }
 
-/** A ratio as what it is more, or less, than one. */
+/** A ratio as its difference from one, in percent. */
 export function percent(ratio: number): string {
   return `${((ratio - 1) * 100).toFixed(1)} %`;
 }

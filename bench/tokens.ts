@@ -1,4 +1,4 @@
-/** An issuer on loopback with one ES256 and one RS256 key, and as many different tokens as are asked for. */
+/** An issuer on loopback with one ES256 and one RS256 key, which makes any number of different tokens. */
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";

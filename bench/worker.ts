@@ -1,7 +1,7 @@
 /**
  * Workers in bare workerd, each in a process of its own. Miniflare makes the configuration (D1 and KV are its simulators)
- * and prepares the data; then workerd runs alone, so that nothing of Miniflare's stands on the way of a request: its
- * Worker before each outgoing `fetch` alone costs a quarter of a forwarded request.
+ * and prepares the data; then workerd runs without Miniflare, so that none of Miniflare's code is in the path of a request:
+ * its Worker before each outgoing `fetch` costs a quarter of a forwarded request by itself.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -21,11 +21,11 @@ export interface RunningWorker {
   readonly pid: number;
   readonly child: ChildProcess;
   readonly directory: string;
-  /** Of the inspector; 0 where none was asked for. */
+  /** The inspector's port; 0 if no inspector was requested. */
   readonly inspectorPort: number;
 }
 
-/** Works on a Worker's data before it serves. */
+/** Prepares a Worker's data before it serves. */
 export type Prepare = (miniflare: Miniflare) => Promise<void>;
 
 interface Module {
@@ -66,7 +66,7 @@ export async function startBenchWorker(
   return startWorker([{ type: "ESModule", path: "index.js", contents }], bindings, options);
 }
 
-/** Starts scopegate as it is deployed, with another policy, on fresh D1 and KV. */
+/** Starts scopegate as deployed, but with another policy, and with empty D1 and KV. */
 export async function startScopegate(
   policy: string,
   originUrl: string,
@@ -90,7 +90,7 @@ export async function startScopegate(
   );
 }
 
-/** Starts what is deployed without its bindings and their simulators: enough to run its modules, and no request. */
+/** Starts scopegate without its bindings and their simulators: enough to run its modules, but not to serve a request. */
 export function startScopegateAlone(policy: string): Promise<RunningWorker> {
   const { script, policyModule } = deployed();
   return startWorker(
@@ -105,7 +105,7 @@ export function startScopegateAlone(policy: string): Promise<RunningWorker> {
 
 let bundle: { readonly script: string; readonly policyModule: string } | undefined;
 
-/** What `wrangler deploy` would upload. */
+/** What `wrangler deploy` would upload. Built once: `options` only count at the first call. */
 export function deployed(options: readonly string[] = []): { readonly script: string; readonly policyModule: string } {
   if (bundle !== undefined) return bundle;
   const directory = mkdtempSync(join(tmpdir(), "scopegate-bench-"));
@@ -160,7 +160,7 @@ async function startWorker(
   return worker;
 }
 
-/** Bytes, which JSON spells out. */
+/** A reviver for `JSON.parse`: turns serialized buffers back into bytes. */
 function revived(_: string, value: unknown): unknown {
   const isBytes = typeof value === "object" && value !== null && "type" in value && value.type === "Buffer";
   return isBytes && "data" in value && Array.isArray(value.data) ? Uint8Array.from(value.data) : value;
@@ -180,19 +180,19 @@ interface Configuration {
 const USER_WORKER = "core:user:";
 const DIRECT_SOCKET = "direct:";
 
-/** Runs workerd on a configuration of Miniflare's, with the user's Worker alone before and behind the network. */
+/** Runs workerd with Miniflare's configuration, changed so that the user's Worker receives and sends requests directly. */
 async function serve(configuration: Configuration, directory: string, inspect: boolean): Promise<RunningWorker> {
   for (const { name, worker, external, disk } of configuration.services) {
-    // What Miniflare kept for its own life only has gone with it.
+    // Miniflare has deleted its temporary directories: replace them.
     if (disk !== undefined && !existsSync(disk.path)) {
       disk.path = join(directory, name.replaceAll(":", "-"));
       mkdirSync(disk.path);
     }
     if (name.startsWith(USER_WORKER) && worker !== undefined) worker.globalOutbound = { name: "internet" };
-    // Where Miniflare itself would listen; nothing that is measured calls it.
+    // The address of Miniflare's own server, which has stopped; no measured request uses it.
     if (external !== undefined) external.address = "127.0.0.1:9";
   }
-  // Miniflare's own Worker, before every request.
+  // Removes Miniflare's own Worker in front of every request.
   configuration.services = configuration.services.filter(({ name }) => name !== "core:entry");
   configuration.sockets = configuration.sockets
     .filter(({ name }) => name.startsWith(DIRECT_SOCKET))

@@ -1,4 +1,4 @@
-/** The bare limit: a Worker that only forwards. */
+/** The bare limit: a Worker that forwards requests and does nothing else. */
 export default {
   fetch(request: Request, env: { ORIGIN_URL: string }): Promise<Response> {
     const { url } = request;

@@ -1,6 +1,6 @@
 /**
- * The header work of section 4 of the contract by the straightforward means. What is removed is scopegate's own list, so
- * that the two stay in step; what is set is as long as what scopegate sets in the benchmark.
+ * The header changes of contract §4, implemented straightforwardly. Removes the headers of scopegate's own list, so that both
+ * remove the same; sets headers of the same length as scopegate does in the benchmark.
  */
 import { compileRemovedHeaders } from "../../src/request/removed-headers.ts";
 

@@ -1,4 +1,4 @@
-/** What Hono's documentation shows: the `jwk` middleware, a look-up in KV whether the token is revoked, and `proxy`. */
+/** A gateway as Hono's documentation shows it: the `jwk` middleware, a revocation look-up in KV, and `proxy`. */
 import { Hono } from "hono";
 import { jwk } from "hono/jwk";
 import { proxy } from "hono/proxy";

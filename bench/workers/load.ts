@@ -1,4 +1,4 @@
-/** Loads a policy when it is asked to, so that this can be measured without the start of workerd around it. */
+/** Loads a policy on request, so that loading can be measured without the start of workerd. */
 import { loadPolicy } from "../../src/policy/load.ts";
 
 export default {

@@ -1,10 +1,10 @@
-/** The limit for tokens never seen before: the fair one, and jose's bare verification of each. */
+/** The limit for tokens that were never seen before: the fair Worker, plus a plain verification of each token by jose. */
 import { type CryptoKey, importJWK, type JWK, jwtVerify } from "jose";
 import { fairRequest } from "./fair-headers.ts";
 
 interface Env {
   readonly ORIGIN_URL: string;
-  /** A JWK Set, by whose `kid`s the keys are found. */
+  /** A JWK Set; the keys are selected by `kid`. */
   readonly JWKS: string;
   readonly ISSUER: string;
   readonly AUDIENCE: string;

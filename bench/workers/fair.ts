@@ -1,4 +1,4 @@
-/** The fair limit: a Worker that only forwards, and removes and sets the same headers as scopegate. */
+/** The fair limit: a Worker that forwards requests with the same header changes as scopegate, and does nothing else. */
 import { fairRequest } from "./fair-headers.ts";
 
 export default {

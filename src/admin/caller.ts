@@ -13,7 +13,7 @@ import type { Principal } from "../token/principal.ts";
 import type { Issuer } from "./tokens/grant.ts";
 import { type Owner, ownerOf } from "./tokens/records.ts";
 
-/** One call, as the gateway hands it over. */
+/** One call, as the gateway passes it to the admin API. */
 export interface AdminCall {
   readonly principal: Principal;
   readonly requestId: string;

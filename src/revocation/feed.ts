@@ -58,7 +58,7 @@ const PATIENCE_COLD = 3_000;
 const ROUNDS = 6;
 const STRICT = 6_000;
 
-/** A feed for one isolate. Does nothing until it is asked. */
+/** Creates the feed of one isolate. Does nothing until its functions are called. */
 export function createRevocationFeed(options: RevocationFeedOptions): RevocationFeed {
   const { refreshMilliseconds: refresh, maxStalenessMilliseconds: maxStaleness } = options;
   const clock = createSteadyClock(options.now);

@@ -1,5 +1,5 @@
 /**
- * Receipts: which locations have said that they hold a revocation.
+ * Receipts: which locations have reported that they hold a revocation.
  *
  * Guarantees: at most one report per location is kept in 30 seconds, by the database's clock; a report never claims more
  * than one isolate held after a completed query. Leaves to `knowledge.ts`: when to report.

@@ -45,7 +45,7 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   return { issuer, tokenId: await signedPartName(`${base64url(header.bytes)}.${base64url(payload.bytes)}`) };
 }
 
-/** JSON in base64url begins with `eyJ`. */
+/** `eyJ` encodes the `{"` with which the header of nearly every JWT begins; does not find one with white space there. */
 const BEGINNING_OF_TOKEN = /eyJ[\w-]{8}/;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]/;
 

@@ -1,5 +1,5 @@
 /**
- * The tokens that this isolate has verified, by their whole text.
+ * The cache of the tokens that this isolate has verified, keyed by their whole text.
  *
  * Guarantees: bounded in entries and in (estimated) bytes; an entry is returned only before its `goodUntilSeconds` and only
  * while its issuer's keys have the generation that verified it, so withdrawing a key also drops the tokens it verified.

@@ -140,7 +140,7 @@ function isMeantFor(payload: Jws["payload"], audiences: readonly string[]): bool
   return aud.some((entry) => audiences.includes(entry));
 }
 
-/** `null` where the claim is absent, `undefined` where it is not a usable string. */
+/** A string claim; `null` where it is absent, `undefined` where it is not a usable string. */
 function stringClaim(payload: Jws["payload"], name: string): string | null | undefined {
   if (!Object.hasOwn(payload, name)) return null;
   const value = payload[name];

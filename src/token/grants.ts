@@ -1,7 +1,7 @@
 /**
  * What a list of scopes grants, computed once and shared by all tokens with the same list.
  *
- * Guarantees: bounded; a grant is never handed out past its `goodUntilSeconds` (the next sunset).
+ * Guarantees: bounded; a grant is never returned after its `goodUntilSeconds` (the next sunset).
  */
 import { type Catalogue, grantOf, has, type ScopeGrant } from "../policy/scope.ts";
 

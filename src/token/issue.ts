@@ -1,5 +1,5 @@
 /**
- * Signs this gateway's own tokens: JWTs after RFC 9068 (contract §5).
+ * Signs this gateway's own tokens: JWTs according to RFC 9068 (contract §5).
  *
  * Guarantees: the claims that RFC 9068 §2.2 requires are present; an allow list or condition is omitted only if there is none.
  * Leaves to the caller whether the grant may be given: scopes, lists, lifetimes and conditions are signed unchecked.
@@ -18,7 +18,7 @@ export interface TokenContents {
   readonly authenticatedAtSeconds?: number;
   readonly expiresAtSeconds: number;
   readonly scopes: readonly string[];
-  /** Normalised targets; `null`: none, which means `*:*`. Never empty. */
+  /** Normalised targets; `null`: no list, which means `*:*`. Never empty. */
   readonly allowList: readonly string[] | null;
   /** Condition tables in the policy's syntax; all of them must hold. */
   readonly conditions: readonly object[];
@@ -47,7 +47,7 @@ export async function issueToken(signer: Signer, contents: TokenContents): Promi
   return sign(signer, "at+jwt", JSON.stringify(claims));
 }
 
-/** A fresh token id: 122 random bits. */
+/** A new token id: a random UUID, of 122 random bits. */
 export function newTokenId(): string {
   return crypto.randomUUID();
 }

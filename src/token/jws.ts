@@ -88,7 +88,7 @@ function readHeader(members: Record<string, unknown>): JwsHeader | null {
   return { alg, kid, typ: typ === null ? null : normalizeTyp(typ) };
 }
 
-/** `null` where the member is absent, `undefined` where it is no string. */
+/** A string member; `null` where it is absent, `undefined` where it is not a string. */
 function stringMember(members: Record<string, unknown>, name: string): string | null | undefined {
   if (!Object.hasOwn(members, name)) return null;
   const value = members[name];

@@ -36,7 +36,7 @@ WHEN NEW.sequence <> -1 AND NEW.sequence <= (SELECT max(sequence) FROM revocatio
   OR EXISTS (SELECT 1 FROM revocations WHERE withdraws = NEW.withdraws)
 BEGIN SELECT RAISE(ABORT, 'revocations come in order, and each is withdrawn once'); END;
 
--- A row may go a day after its expiry: by then every token that it could meet has expired, whoever's clock is wrong.
+-- A row may go a day after its expiry: by then it revokes nothing any more, by any clock.
 CREATE TRIGGER IF NOT EXISTS revocations_go_when_expired BEFORE DELETE ON revocations
 WHEN OLD.expires_at IS NULL OR OLD.expires_at > unixepoch() - 86400
 BEGIN SELECT RAISE(ABORT, 'a revocation stays until a day after its expiry'); END;

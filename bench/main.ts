@@ -31,7 +31,7 @@ Commands (none: the comparison with both limits, Hono and Fastify):
 Options:
   --rounds N    100: how often each is measured, in turns
   --seconds S   0.1: how long, each time
-  --repeats N   10: how often a start, a body or a step by itself is measured
+  --repeats N   10: how often a start or a step by itself is measured
   --tokens N    20000: how many different tokens the comparison takes
   --check       the comparison: exit code 1 where a ratio is more than 5 % below bench/baseline.json
   --keep        the comparison: writes bench/baseline.json

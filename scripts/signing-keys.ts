@@ -4,7 +4,7 @@
  *
  * Prints the `kid`s, the signing key's first; never a private part. Leaves to the operator: waiting between two steps.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { generateSigningKeys, loadSigningKeys } from "../src/token/signing-keys.ts";
 
@@ -45,7 +45,10 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const after = await stepped(step, there ? readFileSync(file, "utf8") : null);
     const { publicJwks } = await loadSigningKeys(after);
-    writeFileSync(file, `${after}\n`, { mode: 0o600 });
+    // Under its name only once it is whole: the file may be the only copy of the private keys.
+    const whole = `${file}.new`;
+    writeFileSync(whole, `${after}\n`, { mode: 0o600, flag: "wx" });
+    renameSync(whole, file);
     for (const [at, { kid }] of publicJwks.keys.entries()) console.log(`${kid}${at === 0 ? "  signs" : "  verifies"}`);
     return 0;
   } catch (error) {

@@ -4,7 +4,7 @@
  */
 
 /** Controls (Unicode category Cc), line and paragraph separators, and bidirectional marks, embeddings and isolates. */
-const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** The text with these characters written as `\u001b`. Does not escape quotes or backslashes. */
 export function printable(text: string): string {

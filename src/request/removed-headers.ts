@@ -53,7 +53,7 @@ const MISLEADING = [
 const RESERVED_PREFIXES = ["x-forwarded-", "x-scopegate-"];
 
 /** End-to-end headers, which `Connection` names without effect. */
-const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-)/;
+const END_TO_END = /^(?:authorization$|cdn-loop$|cf-|content-|cookie$|expect$|host$|sec-|true-client-ip$)/;
 
 const MARKS = /[^a-z0-9-]/;
 

@@ -28,6 +28,7 @@ const MOST_BYTES = 25 * 1024 * 1024;
 /** Short, because a request may be waiting, and the log can always be read instead. */
 const KV_READ_MILLISECONDS = 2_500;
 const KV_WRITE_MILLISECONDS = 30_000;
+const TIDY_MILLISECONDS = 20_000;
 const PREFIX = "revocations/";
 const KEPT = 2;
 /** Longer than any difference of clocks plus any token's skew: no isolate decides with a clock that is a day behind. */
@@ -110,13 +111,14 @@ export async function pack(db: D1Database, kv: KVNamespace): Promise<boolean> {
     D1_MILLISECONDS,
     "D1",
   );
-  await tidy(db, kv, databaseSeconds);
+  await withDeadline(tidy(db, kv, databaseSeconds), TIDY_MILLISECONDS, "tidying");
   return true;
 }
 
 /**
  * Deletes up to 10,000 entries that expired more than a day ago and so revoke nothing by any clock; returns how many. Keeps
- * the newest row and the last row of each snapshot, because readers identify their log position by them. */
+ * the newest row and the last row of each snapshot, because readers identify their log position by them.
+ */
 export async function dropExpired(db: D1Database): Promise<number> {
   const result = await withDeadline(
     db

@@ -33,7 +33,7 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   const parts = text.split(".");
   const header = decoded(parts[0] ?? "");
   if (parts.length < 2 || header === null || !Object.hasOwn(header.claims, "alg")) {
-    return BEGINNING_OF_TOKEN.test(text) ? null : { issuer: null, tokenId: text };
+    return BEGINNING_OF_TOKEN.test(text) || holdsToken(text) ? null : { issuer: null, tokenId: text };
   }
   const payload = decoded(parts[1] ?? "");
   if (parts.length !== 3 || payload === null) return null;
@@ -45,13 +45,16 @@ export async function tokenName(value: string): Promise<TokenName | null> {
   return { issuer, tokenId: await signedPartName(`${base64url(header.bytes)}.${base64url(payload.bytes)}`) };
 }
 
-/** `eyJ` encodes the `{"` with which the header of nearly every JWT begins; does not find one with white space there. */
+/** `eyJ` encodes the `{"` with which the header of nearly every JWT begins. */
 const BEGINNING_OF_TOKEN = /eyJ[\w-]{8}/;
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]/;
+/** What may be a header, with white space behind its `{` too: two more parts follow it. */
+const BEFORE_TWO_PARTS = /(?<![\w-])[\w-]+(?=\.[\w-]+\.[\w-])/g;
 
 /** Whether a text contains a whole JWT, which must never be stored as a name. */
 export function holdsToken(text: string): boolean {
-  return TOKEN.test(text);
+  if (TOKEN.test(text)) return true;
+  return (text.match(BEFORE_TWO_PARTS) ?? []).some((part) => decoded(part) !== null);
 }
 
 function decoded(part: string): { bytes: Uint8Array; claims: Record<string, unknown> } | null {

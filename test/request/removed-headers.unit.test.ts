@@ -8,7 +8,10 @@ describe("what Connection names", () => {
     ["close", ["close"]],
     ["X-Tenant , X-OTHER", ["x-tenant", "x-other"]],
     ["upgrade, Upgrade", []],
-    ["authorization, cdn-loop, cf-connecting-ip, content-length, cookie, expect, host, sec-websocket-key", []],
+    [
+      "authorization, cdn-loop, cf-connecting-ip, content-length, cookie, expect, host, sec-websocket-key, true-client-ip",
+      [],
+    ],
     ["authorization-x, hosts", ["authorization-x", "hosts"]],
     ['not a name, "x", a(b)', []],
   ])("in %j is %j: nothing that belongs to the ends, and only names", (value, names) => {

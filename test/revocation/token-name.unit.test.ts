@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { signedPartName, tokenName } from "../../src/revocation/token-name.ts";
+import { holdsToken, signedPartName, tokenName } from "../../src/revocation/token-name.ts";
 
 const part = (value: unknown): string =>
   Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
@@ -89,4 +89,25 @@ describe("the name of a token", () => {
   ])("is not there for %s: better refused than revoked in vain", async (_, value) => {
     expect(await tokenName(value)).toBeNull();
   });
+});
+
+describe("a text that holds a token", () => {
+  const payload = part({ iss: issuer, jti: "x" });
+  test.each([
+    ["no white space", '{"alg":"ES256"}'],
+    ["a space", '{ "alg":"ES256"}'],
+    ["a line", '{\n  "alg": "ES256"\n}'],
+    ["a tab", '{\t"alg":"ES256"}'],
+  ])("is known by it, with %s behind the header's brace, and is no jti", async (_, written) => {
+    for (const before of ["", "my token: ", "a.b "]) {
+      const text = `${before}${part(written)}.${payload}.AAAA`;
+      expect(holdsToken(text)).toBe(true);
+      if (before !== "") expect(await tokenName(text)).toBe(null);
+    }
+  });
+
+  test.each(["alice@homework.example.com", "a.b.c", "MTIz.MTIz.MTIz", "W10.W10.W10", "2026.11.22"])(
+    "is not %s",
+    (text) => expect(holdsToken(text)).toBe(false),
+  );
 });

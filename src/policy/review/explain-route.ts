@@ -21,7 +21,7 @@ export function candidatesOf(policy: Policy, method: string, path: string, winne
     return {
       route: route.key,
       won: false,
-      why: winner === null ? "is refused for its case" : difference(winner, route),
+      why: winner === null ? "is refused for the path's spelling" : difference(winner, route),
     };
   });
 }

@@ -111,7 +111,7 @@ export function explain(policy: Policy, question: Question): Explanation {
         {
           step: "route",
           passed: false,
-          detail: `${spellingOf(canonical, found.read)} the path falls on ${otherRoute(policy, method, canonical)}`,
+          detail: `${spellingOf(canonical, found.read)} the path falls on ${otherRoute(policy, method, found.read)}`,
         },
       ]);
     case "found":
@@ -123,10 +123,10 @@ function spellingOf({ path }: CanonicalPath, read: string): string {
   return read === path.toLowerCase() ? "in another case" : `read as ${read}`;
 }
 
-/** The other route, for the message; by its key where the path in lower case reaches one. */
-function otherRoute(policy: Policy, method: string, { path }: CanonicalPath): string {
-  const lower = policy.router.find(method, path.toLowerCase());
-  return lower.kind === "found" ? `another route, ${lower.route.key}` : "another route";
+/** The other route, for the message: by its key where the path as it may be read reaches one. */
+function otherRoute(policy: Policy, method: string, read: string): string {
+  const other = policy.router.find(method, read);
+  return other.kind === "found" ? `another route, ${other.route.key}` : "another route";
 }
 
 type Base = Omit<Explanation, "allowed" | "status" | "reason" | "steps">;

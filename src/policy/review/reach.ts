@@ -23,7 +23,8 @@ export function whyUnreached({ router }: Policy, route: Route, pattern: Pattern)
   const [path] = paths;
   if (first === undefined || path === undefined) return null;
   const which = lost.length === route.methods.length ? "" : ` with ${lost.join(", ")}`;
-  const other = router.find(first, path.toLowerCase());
+  const refused = router.find(first, path);
+  const other = refused.kind === "ambiguous" ? router.find(first, refused.read) : refused;
   const whose =
     other.kind === "found" && other.route !== route ? `"${other.route.key}"` : "another route or the gateway itself";
   return `"${route.key}" can never be reached${which}: its paths are those of ${whose} in another spelling`;

@@ -254,7 +254,7 @@ describe("explain says", () => {
     ],
     ["DELETE /b/1/2/3", ["! POST /b/*: does not have DELETE", "! GET /b/*: does not have DELETE"]],
     ["GET /", ["GET /: is the only pattern that has the path"]],
-    ["GET /case/X", ["! GET /case/:y: is refused for its case"]],
+    ["GET /case/X", ["! GET /case/:y: is refused for the path's spelling"]],
   ])("of the routes for %s: %j", (call, lines) => {
     expect(whys(call)).toEqual(lines);
   });
@@ -369,7 +369,7 @@ describe("explain says", () => {
     expect(
       details(policyOf('[routes]\n"GET /b/@me" = { public = true }\n"GET /b/:id" = { public = true }'), "/b/%40me")
         ?.detail,
-    ).toBe("read as /b/@me the path falls on another route");
+    ).toBe("read as /b/@me the path falls on another route, GET /b/@me");
     expect(details(POLICY, "/case/X")?.detail).toBe("in another case the path falls on another route");
   });
 

@@ -1,4 +1,7 @@
-/** Waits with a time limit: a call to an issuer, D1, KV or the Cache API may never settle. */
+/** Waits with a time limit: a call to an issuer, D1, KV or the Cache API may never settle. And work that nobody waits for. */
+
+/** Lets work continue after the response: `ExecutionContext.waitUntil`. */
+export type Behind = (work: Promise<unknown>) => void;
 
 /**
  * Settles as `work` does, or as `late()` does where `work` takes longer than `milliseconds`. Does not stop the work

@@ -5,9 +5,10 @@
  * Guarantees: the origin receives a request only after every step has passed, at exactly the path that was decided on.
  * In report mode, refusals on routes to the origin, from the step credentials on, are only logged: the request goes on.
  */
+import type { Behind } from "./deadline.ts";
 import type { DecisionLog, LoggedDecision } from "./decision-log.ts";
 import { type Denial, denialResponse, type Reason } from "./denial.ts";
-import { type Behind, createJudge, isOfRevocation, type Judgement, judgePublic } from "./judgement.ts";
+import { createJudge, isOfRevocation, type Judgement, judgePublic } from "./judgement.ts";
 import type { Exchange } from "./origin/exchange.ts";
 import { withCors } from "./origin/response.ts";
 import type { Asked } from "./policy/decision.ts";

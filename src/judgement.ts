@@ -5,6 +5,7 @@
  * Guarantees: where a token is needed, no caller passes unless it is verified, then not revoked, then allowed the call.
  * Leaves to the gateway whether a denial refuses the request or is only reported.
  */
+import type { Behind } from "./deadline.ts";
 import type { Denial } from "./denial.ts";
 import { type Asked, decide, decidePublic } from "./policy/decision.ts";
 import type { Alternative, Route } from "./policy/route.ts";
@@ -21,9 +22,6 @@ export interface Judgement {
   /** For the log: the rule that a token broke. */
   readonly detail?: string | undefined;
 }
-
-/** Lets work continue after the response: `ExecutionContext.waitUntil`. */
-export type Behind = (work: Promise<unknown>) => void;
 
 export interface Judge {
   /** Takes the steps from credentials to conditions, on a route that needs a token. */

@@ -7,6 +7,7 @@ import type { Policy } from "./policy/policy.ts";
 import type { Route } from "./policy/route.ts";
 import { WELL_KNOWN } from "./policy/routing/built-in-routes.ts";
 import { isPastSunset, isReserved } from "./policy/scope.ts";
+import { MISCONFIGURED_RETRY_SECONDS } from "./token/key-source.ts";
 
 export interface OpenSurroundings {
   readonly policy: Policy;
@@ -31,7 +32,7 @@ export function createOpen(
           return json(await surroundings.publicKeys(), "application/jwk-set+json", cacheControl);
         } catch {
           // As for a token of this gateway whose keys cannot be loaded; on the first such token the verifier logs why.
-          return { reason: "keys_unavailable", retryAfterSeconds: 60 };
+          return { reason: "keys_unavailable", retryAfterSeconds: MISCONFIGURED_RETRY_SECONDS };
         }
       case `${WELL_KNOWN}/oauth-protected-resource`:
         return json(

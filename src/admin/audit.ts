@@ -1,5 +1,5 @@
 /** The audit log as the API shows it: every write, the newest first. Triggers in `schema.sql` prevent changes to its rows. */
-import { formatCursor, type Position } from "./cursor.ts";
+import { formatCursor, numberIn, type Position } from "./cursor.ts";
 import { found } from "./in-time.ts";
 import { formatInstant } from "./instant.ts";
 import type { Page } from "./tokens/records.ts";
@@ -33,7 +33,7 @@ export const AUDIT_LIST = "audit";
 
 /** One page of the log. */
 export async function listAudit(db: D1Database, after: Position | null, limit: number): Promise<Page<AuditItem>> {
-  const before = after?.length === 1 ? after[0] : Number.MAX_SAFE_INTEGER;
+  const before = numberIn(after) ?? Number.MAX_SAFE_INTEGER;
   const page = db
     .prepare("SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?")
     .bind(before, limit + 1);

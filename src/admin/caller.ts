@@ -3,6 +3,7 @@
  * checked the call's scopes; this file decides only what those scopes leave open.
  */
 
+import type { Behind } from "../deadline.ts";
 import type { Reason } from "../denial.ts";
 import type { ConditionTable } from "../policy/conditions/conditions.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -18,7 +19,7 @@ export interface AdminCall {
   readonly principal: Principal;
   readonly requestId: string;
   readonly address: string | null;
-  readonly behind: (work: Promise<unknown>) => void;
+  readonly behind: Behind;
   /** Called with the reason of a refusal, for the log. */
   readonly refused: (reason: Reason) => void;
 }

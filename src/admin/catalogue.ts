@@ -9,7 +9,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { RawPolicy } from "../policy/reading/schema.ts";
 import type { RawRoute } from "../policy/reading/schema-route.ts";
 import type { Alternative, Route } from "../policy/route.ts";
-import { formatCursor, type Position } from "./cursor.ts";
+import { formatCursor, numberIn } from "./cursor.ts";
 import { found } from "./in-time.ts";
 import { formatInstantOrNull } from "./instant.ts";
 import type { PageOf } from "./query.ts";
@@ -102,13 +102,9 @@ function routeItem({ key, written }: Route): RouteItem {
 }
 
 function cut<T>(list: string, all: readonly T[], { limit, after }: PageOf): Page<T> {
-  const from = placeOf(after);
+  const from = numberIn(after) ?? 0;
   const to = from + limit;
   return { items: all.slice(from, to), ...(to < all.length ? { cursor: formatCursor(list, [to]) } : {}) };
-}
-
-function placeOf(after: Position | null): number {
-  return after?.length === 1 ? after[0] : 0;
 }
 
 function alternativesOf({ requirement }: Route): readonly Alternative[] {

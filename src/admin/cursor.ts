@@ -9,6 +9,11 @@
 /** The sort key of the last row of a page: its number, or its name and number. */
 export type Position = readonly [number: number] | readonly [name: string, number: number];
 
+/** The position in a list that is ordered by number alone; `null` at its beginning. */
+export function numberIn(position: Position | null): number | null {
+  return position?.length === 1 ? position[0] : null;
+}
+
 /** Encodes a position. `list` names the list and its filters; `parseCursor` must be given the same. */
 export function formatCursor(list: string, position: Position): string {
   const text = JSON.stringify(position);

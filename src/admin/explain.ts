@@ -5,6 +5,7 @@
  * `at`. Accepted: this shows what the policy allows, addresses and hours too, to every caller who may read the policy.
  */
 import * as v from "valibot";
+import type { Behind } from "../deadline.ts";
 import { parseAddress } from "../policy/conditions/cidr.ts";
 import type { Policy } from "../policy/policy.ts";
 import { readAllowList } from "../policy/resources/allow-list.ts";
@@ -64,7 +65,7 @@ export async function explainCall(
   surroundings: ExplainSurroundings,
   body: ExplainBody,
   nowMilliseconds: number,
-  behind: (work: Promise<unknown>) => void,
+  behind: Behind,
 ): Promise<Outcome<Explanation>> {
   const { token, scopes, allow_list: allowList } = body;
   if (token !== undefined && (scopes !== undefined || allowList !== undefined)) {
@@ -100,7 +101,7 @@ async function callerOfToken(
   token: string,
   nowSeconds: number,
   nowMilliseconds: number,
-  behind: (work: Promise<unknown>) => void,
+  behind: Behind,
 ): Promise<Caller> {
   const given = credentials(`Bearer ${token}`);
   if (given.kind !== "bearer") return refused("credentials", "credentials_malformed", "is no bearer token");

@@ -9,6 +9,7 @@
  * `MOST_TOKENS` between two batches. Counts show what is in use; they are not for billing.
  * Tokens: only this gateway's, because only they have records. Scopes: also through other issuers' tokens.
  */
+import type { Behind } from "../deadline.ts";
 import type { Alternative } from "../policy/route.ts";
 import type { Principal } from "../token/principal.ts";
 
@@ -16,7 +17,7 @@ export type CountUse = (
   principal: Principal,
   alternative: Alternative | null,
   nowMilliseconds: number,
-  behind: (work: Promise<unknown>) => void,
+  behind: Behind,
 ) => void;
 
 interface Uses {

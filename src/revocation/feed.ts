@@ -21,7 +21,7 @@
  * Accepted: a backward jump of the clock counts as no time (`steady-clock.ts`); the clocks of a location's machines differ
  * by milliseconds; isolates that share answers refresh up to a quarter earlier, so that they do not all query at once.
  */
-import { withDeadline } from "../deadline.ts";
+import { type Behind, withDeadline } from "../deadline.ts";
 import { createKnowledge, type KnowledgeOptions } from "./knowledge.ts";
 import { createSteadyClock } from "./steady-clock.ts";
 import type { RevocationSubject } from "./subject.ts";
@@ -31,7 +31,7 @@ export interface RevocationFeed {
    * `true`: the data is recent enough to decide; else a promise, settled within seconds, of whether it has become so.
    * Starts a refresh, without delaying the request, where one is due. Synchronous, without allocation, while fresh.
    */
-  ready(nowMilliseconds: number, behind: (work: Promise<unknown>) => void): true | Promise<boolean>;
+  ready(nowMilliseconds: number, behind: Behind): true | Promise<boolean>;
   /** Whether the index holds an entry that revokes the token. Does not check that the index is recent: `ready` does. */
   isRevoked(subject: RevocationSubject, nowSeconds: number): boolean;
   /** Queries the D1 primary now (`revocation = "strict"`). `null`: no answer in time, so the caller must not decide. */
@@ -49,8 +49,6 @@ interface Attempt {
   steps: number;
   progressAt: number;
 }
-
-type Behind = (work: Promise<unknown>) => void;
 
 const GRACE = 250;
 const PATIENCE = 1_000;

@@ -2,10 +2,8 @@
  * Where an issuer's keys come from, as `verify.ts` sees it: published (`remote-keys.ts`), this gateway's own
  * (`signing-keys.ts`), or a shared secret (`secret-key.ts`).
  */
+import type { Behind } from "../deadline.ts";
 import { candidates, type KeySet, type VerificationKey } from "./keys.ts";
-
-/** Lets work go on after the response was sent: `ctx.waitUntil`. */
-export type Behind = (work: Promise<unknown>) => void;
 
 /** A problem with keys for the operator's log: fixed words and names from the policy, never text from a token. */
 export interface KeyTrouble {

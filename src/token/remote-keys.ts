@@ -10,8 +10,8 @@
  * that request (`behind` keeps it alive if only the client disconnects), and then its promise never settles. So each request
  * that shares a look waits with its own timer, and an overdue look counts as dead: the next request starts another.
  */
-import { within } from "../deadline.ts";
-import type { Behind, FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
+import { type Behind, within } from "../deadline.ts";
+import type { FoundKeys, KeySource, KeyTrouble, Unavailable } from "./key-source.ts";
 import { candidates, type KeySet, keepImported, keepsAll } from "./keys.ts";
 import { type CopyStore, type KeysCopy, LAST_GOOD_SECONDS, readCopy, writeCopy } from "./keys-copy.ts";
 import { type Fetch, LOOK_MILLISECONDS, type Published, publishedKeys } from "./published-keys.ts";

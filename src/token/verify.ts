@@ -10,6 +10,7 @@
  * nothing: the client sees the same refusal for every invalid token, and `token_expired` only after the signature check.
  */
 
+import type { Behind } from "../deadline.ts";
 import { readConditions } from "../policy/conditions/conditions.ts";
 import type { IssuerPolicy, Policy } from "../policy/policy.ts";
 import { readAllowList } from "../policy/resources/allow-list.ts";
@@ -27,7 +28,7 @@ import {
 } from "./claims.ts";
 import { grantsUnder } from "./grants.ts";
 import { type Jws, parseJws } from "./jws.ts";
-import type { Behind, KeySource, KeyTrouble } from "./key-source.ts";
+import type { KeySource, KeyTrouble } from "./key-source.ts";
 import { canonicalAlgorithm, type ImportedKey } from "./keys.ts";
 import type { CopyStore } from "./keys-copy.ts";
 import type { Principal } from "./principal.ts";

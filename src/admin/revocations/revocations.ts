@@ -19,7 +19,7 @@ import {
   withdrawRevocation,
 } from "../../revocation/records.ts";
 import { fieldName } from "../body.ts";
-import { formatCursor, type Position } from "../cursor.ts";
+import { formatCursor, numberIn, type Position } from "../cursor.ts";
 import { batched } from "../in-time.ts";
 import { formatInstant, formatInstantOrNull } from "../instant.ts";
 import { done, type Outcome, refused } from "../refusal.ts";
@@ -113,7 +113,7 @@ export async function listRevocations(
   after: Position | null,
   limit: number,
 ): Promise<Page<RevocationItem>> {
-  const { items, cursor } = await listRecords(db, after?.length === 1 ? after[0] : null, limit);
+  const { items, cursor } = await listRecords(db, numberIn(after), limit);
   const page = { items: items.map(itemOf) };
   return cursor === null ? page : { ...page, cursor: formatCursor(REVOCATION_LIST, [cursor]) };
 }

@@ -6,7 +6,7 @@ import { type Asked, factsOf, type Holder } from "../decision.ts";
 import type { Policy } from "../policy.ts";
 import { coverage } from "../resources/allow-list-coverage.ts";
 import type { Alternative, Route } from "../route.ts";
-import { has, type Scope } from "../scope.ts";
+import { has, isPastSunset, type Scope } from "../scope.ts";
 import { closure } from "./cover.ts";
 import type { ConditionCheck, Step } from "./step.ts";
 
@@ -85,8 +85,7 @@ function lackingOf(policy: Policy, { scopes }: Alternative, holder: Holder, nowS
 }
 
 function remedyFor(policy: Policy, scope: Scope, nowSeconds: number): string {
-  if (scope.sunsetAtSeconds !== null && scope.sunsetAtSeconds <= nowSeconds)
-    return " (past its sunset: nothing grants it)";
+  if (isPastSunset(scope, nowSeconds)) return " (past its sunset: nothing grants it)";
   const also = policy.catalogue.scopes.filter(
     (other) => other !== scope && closure(policy.catalogue, { scopes: [other] }).has(scope.name),
   );

@@ -4,6 +4,9 @@
  */
 import { closest } from "../near.ts";
 
+/** The methods that change what lies behind a route. */
+export const WRITES = ["POST", "PUT", "PATCH", "DELETE"];
+
 /** The most common methods come first: of several equally near names, the first is proposed. */
 const METHODS: readonly string[] = [
   ...["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT"],

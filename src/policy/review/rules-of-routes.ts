@@ -2,11 +2,9 @@
 import type { Route } from "../route.ts";
 import { type Pattern, parsePattern } from "../routing/pattern.ts";
 import { answers, coversPattern, lets, shareMethod } from "./cover.ts";
-import { oddMethod } from "./method.ts";
+import { oddMethod, WRITES } from "./method.ts";
 import { whyUnreached } from "./reach.ts";
 import { atRoute, listOf, type Rule } from "./rule.ts";
-
-const WRITES = ["POST", "PUT", "PATCH", "DELETE"];
 
 export const RULES_OF_ROUTES: readonly Rule[] = [
   {

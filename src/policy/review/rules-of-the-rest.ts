@@ -1,12 +1,12 @@
 /** The rules of `scopegate check` about scopes, issuers, the origin and the mode. */
 import type { Policy } from "../policy.ts";
 import type { Route } from "../route.ts";
-import { isReserved, type Scope } from "../scope.ts";
+import { isPastSunset, isReserved, type Scope } from "../scope.ts";
 import { isSecureUrl } from "../urls.ts";
 import { answers } from "./cover.ts";
+import { WRITES } from "./method.ts";
 import { atScope, listOf, type Rule } from "./rule.ts";
 
-const WRITES = ["POST", "PUT", "PATCH", "DELETE"];
 const READS = ["GET", "HEAD"];
 const YEAR_SECONDS = 365 * 86_400;
 
@@ -49,7 +49,7 @@ export const RULES_OF_THE_REST: readonly Rule[] = [
     mend: "remove the scope and what needs it, or move its sunset",
     *find(policy, nowSeconds) {
       for (const scope of declared(policy)) {
-        if (scope.sunsetAtSeconds === null || scope.sunsetAtSeconds > nowSeconds) continue;
+        if (scope.sunsetAtSeconds === null || !isPastSunset(scope, nowSeconds)) continue;
         const keys = policy.routes.filter((route) => namesOf(route).includes(scope.name)).map(({ key }) => `"${key}"`);
         const needed =
           keys.length === 0 ? "" : `, and ${listOf(keys)} still ${keys.length === 1 ? "names" : "name"} it`;
